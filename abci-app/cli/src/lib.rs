@@ -1,0 +1,1 @@
+//! The geod command line: commands, configuration files and the supervisor of cometbft.

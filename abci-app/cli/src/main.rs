@@ -1,0 +1,2 @@
+//! `geod`: the node, its tools and its agent.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Keys and keyring, signing, transactions, RPC and gRPC clients.

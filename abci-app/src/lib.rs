@@ -1,0 +1,1 @@
+//! The chain: ABCI server and handlers, ante chain, router, wiring and gRPC.

@@ -1,0 +1,1 @@
+//! RocksDB with IAVL-compatible trees, versions, proofs and pruning.

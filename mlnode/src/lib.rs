@@ -1,0 +1,1 @@
+//! Compute node: engines, queue and gRPC service.

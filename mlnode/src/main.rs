@@ -1,0 +1,2 @@
+//! `mlnode`: serves challenge compute over gRPC.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Accounts, public keys, sequences and module accounts.

@@ -1,0 +1,1 @@
+//! The compute challenge in integers: streams, reference network, distance, commitment, sampling.

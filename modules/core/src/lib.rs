@@ -1,0 +1,1 @@
+//! Store traits, typed keys, contexts, gas, events, errors, coins and fixed-point maths.

@@ -1,0 +1,1 @@
+//! The hit threshold r_target and its retargeting.

@@ -1,0 +1,1 @@
+//! Phases of an epoch as a function of height.

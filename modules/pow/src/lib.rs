@@ -1,0 +1,1 @@
+//! Participants, commitments, audits, accusations and weights.

@@ -1,0 +1,1 @@
+//! Emission, split and claims of epoch rewards.

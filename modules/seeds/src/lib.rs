@@ -1,0 +1,1 @@
+//! VRF keys, the beacon and epoch keys.

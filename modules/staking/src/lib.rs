@@ -1,0 +1,1 @@
+//! Validators, delegations and consensus power.

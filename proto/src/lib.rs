@@ -1,0 +1,1 @@
+//! Rust types and the descriptor pool of the Cosmos and Geodesic interfaces.

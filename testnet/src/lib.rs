@@ -1,0 +1,1 @@
+//! Local networks, the in-process chain driver, fixtures and end-to-end tests.
