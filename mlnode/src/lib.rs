@@ -1,1 +1,8 @@
-//! Compute node: engines, queue and gRPC service.
+//! x
+pub mod engine;
+mod cpu;
+mod kernels;
+mod model;
+mod round;
+pub mod selftest;
+pub use cpu::CpuEngine;

@@ -1,1 +1,32 @@
-//! The compute challenge in integers: streams, reference network, distance, commitment, sampling.
+#![doc = include_str!("../README.md")]
+// Every sum, product and index here is bounded by the validity of a `Shape` (see `shape.rs`), and the code must read
+// like its specification; `overflow-checks` stay on in every profile.
+#![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::as_conversions)]
+
+mod cap;
+mod distance;
+mod draw;
+mod hash;
+mod merkle;
+mod network;
+pub mod ops;
+mod path;
+mod shape;
+mod stream;
+mod tables;
+mod weights;
+
+pub use cap::{CapError, P_MIN, VOCAB_MAX, VOCAB_MIN, cap_probability, r_target};
+pub use distance::{Distance, Leaf, RTarget, distance, leaf_hash, logits_bytes, logits_hash};
+pub use draw::{
+    Located, NodeCounts, Position, Sample, is_member, judgment_hash, resolve, sample_positions,
+    samples_per_member, seen_tag,
+};
+pub use hash::{Address, CHAIN_ID_MAX, ChainIdTooLong, Hash, chain_tag, epoch_key, nonce_hash, tag};
+pub use merkle::{Commitment, MerkleSum, Node, TreeError};
+pub use network::{Network, Scored};
+pub use path::{DEPTH_MAX, Path, PathError, verify, verify_hit_rank};
+pub use shape::{BUILT_IN, Shape, ShapeError, ShapeParams};
+pub use stream::{Stream, input, permutation, target};
+pub use tables::{COS_QUARTER, LUT, cos};
+pub use weights::{Matrix, Weights};

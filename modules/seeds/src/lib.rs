@@ -1,1 +1,112 @@
-//! VRF keys, the beacon and epoch keys.
+#![doc = include_str!("../README.md")]
+
+mod beacon;
+mod errors;
+mod events;
+mod genesis;
+pub mod keys;
+mod msgs;
+mod params;
+mod ports;
+mod query;
+mod vrf;
+
+use geodesic_core::address::AddressError;
+use geodesic_core::module::decode_msg;
+use geodesic_core::{Address, Ctx, GenesisError, Module, QueryError, StateError, TxError};
+use geodesic_proto::any;
+use geodesic_proto::geodesic::seeds::v1 as pb;
+use geodesic_proto::prost_types::Any;
+use serde_json::value::RawValue;
+
+pub use beacon::{Proofs, advance, beacon, check_proofs, collect};
+pub use errors::Error;
+pub use msgs::{key_in_force, key_of};
+pub use params::Params;
+pub use ports::Ports;
+pub use vrf::{EXTENSION_MAX, Output, extension_input, possession_input, verify};
+
+/// The module.
+#[derive(Clone, Copy)]
+pub struct Seeds<'a> {
+    ports: &'a dyn Ports,
+}
+
+impl<'a> Seeds<'a> {
+    /// The module with what it needs of the others.
+    pub const fn new(ports: &'a dyn Ports) -> Self {
+        Self { ports }
+    }
+}
+
+/// The messages. `MsgBeacon` is none of them: only the application takes it, at index 0 of a block.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Msg {
+    /// See [`pb::MsgUpdateParams`].
+    UpdateParams(pb::MsgUpdateParams),
+    /// See [`pb::MsgRegisterVrfKey`].
+    RegisterVrfKey(pb::MsgRegisterVrfKey),
+}
+
+impl Module for Seeds<'_> {
+    type Msg = Msg;
+    const NAME: &'static str = "seeds";
+    const MESSAGES: &'static [&'static str] =
+        &["geodesic.seeds.v1.MsgUpdateParams", "geodesic.seeds.v1.MsgRegisterVrfKey"];
+    const SERVICES: &'static [&'static str] = &["geodesic.seeds.v1.Query"];
+
+    fn decode(&self, any: &Any) -> Result<Msg, TxError> {
+        if any.type_url.ends_with("MsgUpdateParams") {
+            decode_msg(any).map(Msg::UpdateParams)
+        } else {
+            decode_msg(any).map(Msg::RegisterVrfKey)
+        }
+    }
+
+    fn validate_basic(&self, msg: &Msg) -> Result<(), TxError> {
+        match msg {
+            Msg::UpdateParams(_) => Ok(()), // checked with the authority, as in the SDK
+            Msg::RegisterVrfKey(m) => Ok(msgs::check_sizes(m)?),
+        }
+    }
+
+    fn signers(&self, msg: &Msg, prefix: &str) -> Result<Vec<Address>, AddressError> {
+        let text = match msg {
+            Msg::UpdateParams(m) => &m.authority,
+            Msg::RegisterVrfKey(m) => &m.operator,
+        };
+        Ok(vec![Address::from_bech32(prefix, text)?])
+    }
+
+    fn handle(&self, ctx: &mut Ctx, msg: &Msg) -> Result<Any, TxError> {
+        Ok(match msg {
+            Msg::UpdateParams(m) => any::pack(&msgs::update_params(ctx, m)?),
+            Msg::RegisterVrfKey(m) => any::pack(&msgs::register_vrf_key(ctx, self.ports, m)?),
+        })
+    }
+
+    /// Nothing: the application calls [`advance`] before any other work of the block.
+    fn begin_block(&self, _: &mut Ctx) -> Result<(), StateError> {
+        Ok(())
+    }
+
+    fn end_block(&self, _: &mut Ctx) -> Result<(), StateError> {
+        Ok(())
+    }
+
+    fn query(&self, ctx: &Ctx, path: &str, request: &[u8]) -> Result<Vec<u8>, QueryError> {
+        query::route(ctx, path, request)
+    }
+
+    fn init_genesis(&self, ctx: &mut Ctx, state: Option<&RawValue>) -> Result<(), GenesisError> {
+        genesis::init(ctx, state)
+    }
+
+    fn export_genesis(&self, ctx: &Ctx) -> Result<Box<RawValue>, StateError> {
+        genesis::export(ctx)
+    }
+
+    fn default_genesis(&self) -> Box<RawValue> {
+        genesis::default()
+    }
+}

@@ -1,0 +1,41 @@
+//! Every key of the store `acc`, with its byte layout.
+
+use geodesic_core::item::Codec;
+use geodesic_core::{Address, Item, Map, Pb, StoreId};
+use geodesic_proto::cosmos::auth::v1beta1::Params;
+use geodesic_proto::prost::Message;
+use geodesic_proto::prost_types::Any;
+
+use crate::account::Account;
+
+/// Accounts, parameters and the next number; the SDK's name.
+pub const STORE: StoreId = StoreId::tree("acc");
+
+/// The index by number, which anyone can rebuild from the accounts: outside the app hash.
+pub const INDEX: StoreId = StoreId::flat("acc.number");
+
+/// `00 -> Params`
+pub static PARAMS: Item<Params, Pb> = Item::new(STORE, &[0]);
+
+/// `01 | address -> Any(BaseAccount | ModuleAccount)`
+pub static ACCOUNTS: Map<Address, Account, AnyAccount> = Map::new(STORE, &[1]);
+
+/// `02 -> be64`, the number of the next account
+pub static NEXT_NUMBER: Item<u64> = Item::new(STORE, &[2]);
+
+/// `"accountNumber" | number:be64 -> address`
+pub static BY_NUMBER: Map<u64, Address> = Map::new(INDEX, b"accountNumber");
+
+/// Accounts as the SDK stores them: an encoded `Any`.
+#[derive(Debug)]
+pub struct AnyAccount;
+
+impl Codec<Account> for AnyAccount {
+    fn encode(account: &Account) -> Vec<u8> {
+        account.to_any().encode_to_vec()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Account> {
+        Account::from_any(&Any::decode(bytes).ok()?).ok()
+    }
+}

@@ -1,0 +1,110 @@
+//! Account addresses: bytes in state, bech32 on the wire.
+
+use bech32::{Bech32, Hrp};
+use sha2::{Digest, Sha256};
+
+/// Most bytes an address may have (`types/address.go`).
+pub const MAX_LEN: usize = 255;
+
+/// Address of a module's account: the first 20 bytes of `SHA-256(name)` (`x/auth/types.NewModuleAddress`).
+pub fn module_address(name: &str) -> Address {
+    let hash: [u8; 32] = Sha256::digest(name.as_bytes()).into();
+    Address(hash.iter().take(20).copied().collect())
+}
+
+/// Why a text is no address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// Nothing there.
+    #[error("empty address string is not allowed")]
+    Empty,
+    /// Not bech32.
+    #[error("decoding bech32 failed: {0}")]
+    Bech32(String),
+    /// Another chain's or another kind's.
+    #[error("invalid Bech32 prefix; expected {expected}, got {got}")]
+    Prefix {
+        /// The prefix that belongs here.
+        expected: String,
+        /// The prefix found.
+        got: String,
+    },
+    /// Too long or empty.
+    #[error("address has {0} bytes, allowed are 1 to 255")]
+    Length(usize),
+}
+
+/// Bytes of an account, 20 for keys, 32 for derived accounts, at most [`MAX_LEN`].
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Address(Vec<u8>);
+
+impl Address {
+    /// An address of these bytes.
+    ///
+    /// # Errors
+    /// [`AddressError::Length`] if there are none or more than [`MAX_LEN`].
+    pub fn try_new(bytes: impl Into<Vec<u8>>) -> Result<Self, AddressError> {
+        let bytes = bytes.into();
+        match bytes.len() {
+            1..=MAX_LEN => Ok(Self(bytes)),
+            n => Err(AddressError::Length(n)),
+        }
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The bytes if there are just 20, as every key's address has.
+    pub fn as_20(&self) -> Option<[u8; 20]> {
+        self.0.as_slice().try_into().ok()
+    }
+
+    /// The address that a text with this prefix means.
+    ///
+    /// # Errors
+    /// [`AddressError`] names what is wrong with it.
+    pub fn from_bech32(prefix: &str, text: &str) -> Result<Self, AddressError> {
+        if text.trim().is_empty() {
+            return Err(AddressError::Empty);
+        }
+        let (hrp, bytes) = decode(text)?;
+        if hrp != prefix {
+            return Err(AddressError::Prefix { expected: prefix.to_owned(), got: hrp });
+        }
+        Self::try_new(bytes)
+    }
+
+    /// The address as text with this prefix; empty if the prefix is no bech32 prefix.
+    pub fn to_bech32(&self, prefix: &str) -> String {
+        let Ok(hrp) = Hrp::parse(prefix) else { return String::new() };
+        let mut text = String::new();
+        match bech32::encode_lower_to_fmt::<Bech32, _>(&mut text, hrp, &self.0) {
+            Ok(()) => text,
+            Err(_) => String::new(),
+        }
+    }
+}
+
+impl From<[u8; 20]> for Address {
+    fn from(bytes: [u8; 20]) -> Self {
+        Self(bytes.to_vec())
+    }
+}
+
+impl std::fmt::Debug for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+    }
+}
+
+/// Prefix and bytes of a bech32 text (not bech32m); of up to 1023 characters, since addresses may exceed BIP-173's 90.
+///
+/// # Errors
+/// [`AddressError::Bech32`] says what is wrong.
+pub fn decode(text: &str) -> Result<(String, Vec<u8>), AddressError> {
+    let checked = bech32::primitives::decode::CheckedHrpstring::new::<Bech32>(text)
+        .map_err(|e| AddressError::Bech32(e.to_string()))?;
+    Ok((checked.hrp().to_lowercase(), checked.byte_iter().collect()))
+}
