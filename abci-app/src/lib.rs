@@ -1,4 +1,25 @@
-//! The chain: ABCI server and handlers, ante chain, router, wiring and gRPC.
+#![doc = include_str!("../README.md")]
 
 pub mod abci;
+mod app;
+mod beacon;
+mod block;
+mod config;
+mod convert;
+mod deliver;
+mod genesis;
+pub mod grpc;
+mod info;
+mod mempool;
+pub mod metrics;
+pub mod node;
+mod proposal;
+pub mod query;
+pub mod router;
+mod services;
 pub mod tx;
+mod wiring;
+
+pub use app::App;
+pub use config::AppConfig;
+pub use wiring::WIRING;

@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 
 use geodesic_core::address::AddressError;
-use geodesic_core::{Address, Ctx, GenesisError, Module, QueryError, Sdk, StateError, TxError};
+use geodesic_core::{Address, Ctx, GenesisError, Module, QueryError, Sdk, StateError, StoreId, TxError};
 use geodesic_proto::prost_types::Any;
 use serde_json::value::RawValue;
 
-use crate::wiring::WIRING;
+use crate::tx::TxMsg;
+use crate::wiring::{self, WIRING};
 
 /// The JSON of each module's genesis, by name.
 pub type AppState = BTreeMap<String, Box<RawValue>>;
 
-/// Declares the modules of the chain, in the order of genesis.
+/// Declares the modules of the chain, in the order of genesis: each after those that it reads.
 macro_rules! modules {
-    ($($Variant:ident = $module:ty;)*) => {
+    ($($Variant:ident = $module:ty, $value:expr;)*) => {
         /// A decoded message of any module.
         #[derive(Debug, Clone)]
         #[allow(missing_docs)] // one variant a module
@@ -22,46 +23,36 @@ macro_rules! modules {
             $($Variant(<$module as Module>::Msg),)*
         }
 
-        impl AppMsg {
-            /// The message in an `Any`.
-            ///
-            /// # Errors
-            /// `sdk` 2 if no module knows its type, or the bytes are no such message.
-            pub fn decode(any: &Any) -> Result<Self, TxError> {
+        impl TxMsg for AppMsg {
+            fn decode(any: &Any) -> Result<Self, TxError> {
                 let name = any.type_url.trim_start_matches('/');
                 $(if <$module>::MESSAGES.contains(&name) {
-                    return <$module>::new(&WIRING).decode(any).map(Self::$Variant);
+                    return $value.decode(any).map(Self::$Variant);
                 })*
                 Err(Sdk::TxDecode.with(format_args!("unable to resolve type URL {}", any.type_url)))
             }
 
-            /// The module's stateless checks.
-            ///
-            /// # Errors
-            /// The module's own.
-            pub fn validate_basic(&self) -> Result<(), TxError> {
+            fn validate_basic(&self) -> Result<(), TxError> {
                 match self {
-                    $(Self::$Variant(m) => <$module>::new(&WIRING).validate_basic(m),)*
+                    $(Self::$Variant(m) => $value.validate_basic(m),)*
                 }
             }
 
-            /// Who must sign it.
-            ///
-            /// # Errors
-            /// [`AddressError`] if a signer's field holds no address of this chain.
-            pub fn signers(&self, prefix: &str) -> Result<Vec<Address>, AddressError> {
+            fn signers(&self, prefix: &str) -> Result<Vec<Address>, AddressError> {
                 match self {
-                    $(Self::$Variant(m) => <$module>::new(&WIRING).signers(m, prefix),)*
+                    $(Self::$Variant(m) => $value.signers(m, prefix),)*
                 }
             }
+        }
 
+        impl AppMsg {
             /// Executes it and returns the response.
             ///
             /// # Errors
             /// The module's own.
             pub fn handle(&self, ctx: &mut Ctx) -> Result<Any, TxError> {
                 match self {
-                    $(Self::$Variant(m) => <$module>::new(&WIRING).handle(ctx, m),)*
+                    $(Self::$Variant(m) => $value.handle(ctx, m),)*
                 }
             }
         }
@@ -80,7 +71,7 @@ macro_rules! modules {
         /// # Errors
         /// [`GenesisError`] names module, field and value.
         pub fn init_genesis(ctx: &mut Ctx, state: &AppState) -> Result<(), GenesisError> {
-            $(<$module>::new(&WIRING).init_genesis(ctx, state.get(<$module>::NAME).map(AsRef::as_ref))?;)*
+            $($value.init_genesis(ctx, state.get(<$module>::NAME).map(AsRef::as_ref))?;)*
             Ok(())
         }
 
@@ -89,12 +80,12 @@ macro_rules! modules {
         /// # Errors
         /// [`StateError`] if the disk fails.
         pub fn export_genesis(ctx: &Ctx) -> Result<AppState, StateError> {
-            Ok(BTreeMap::from([$((<$module>::NAME.to_owned(), <$module>::new(&WIRING).export_genesis(ctx)?)),*]))
+            Ok(BTreeMap::from([$((<$module>::NAME.to_owned(), $value.export_genesis(ctx)?)),*]))
         }
 
         /// The default genesis of every module.
         pub fn default_genesis() -> AppState {
-            BTreeMap::from([$((<$module>::NAME.to_owned(), <$module>::new(&WIRING).default_genesis())),*])
+            BTreeMap::from([$((<$module>::NAME.to_owned(), $value.default_genesis())),*])
         }
 
         /// Answers a module's query.
@@ -104,7 +95,7 @@ macro_rules! modules {
         pub fn query(ctx: &Ctx, path: &str, request: &[u8]) -> Result<Vec<u8>, QueryError> {
             let service = path.trim_start_matches('/').rsplit_once('/').map_or("", |(s, _)| s);
             $(if <$module>::SERVICES.contains(&service) {
-                return <$module>::new(&WIRING).query(ctx, path, request);
+                return $value.query(ctx, path, request);
             })*
             Err(QueryError::Unimplemented(format!("unknown query path {path}")))
         }
@@ -117,24 +108,28 @@ macro_rules! modules {
 }
 
 modules! {
-    Auth = geodesic_auth::Auth<'static>;
-    Bank = geodesic_bank::Bank<'static>;
-    Consensus = geodesic_consensus::Consensus<'static>;
-    Staking = geodesic_staking::Staking<'static>;
-    Epochs = geodesic_epochs::Epochs<'static>;
-    Seeds = geodesic_seeds::Seeds<'static>;
-    Difficulty = geodesic_difficulty::Difficulty<'static>;
-    Pow = geodesic_pow::Pow<'static>;
-    Rewards = geodesic_rewards::Rewards<'static>;
+    Auth = geodesic_auth::Auth<'static>, geodesic_auth::Auth::new(&WIRING);
+    Bank = geodesic_bank::Bank<'static>, geodesic_bank::Bank::new(&WIRING);
+    Consensus = geodesic_consensus::Consensus, geodesic_consensus::Consensus;
+    Staking = geodesic_staking::Staking<'static>, geodesic_staking::Staking::new(&WIRING);
+    Epochs = geodesic_epochs::Epochs, geodesic_epochs::Epochs;
+    Seeds = geodesic_seeds::Seeds<'static>, geodesic_seeds::Seeds::new(&WIRING);
+    Pow = geodesic_pow::Pow<'static>, geodesic_pow::Pow { ports: &WIRING };
+    Difficulty = geodesic_difficulty::Difficulty<'static>, geodesic_difficulty::Difficulty::new(&WIRING);
+    Rewards = geodesic_rewards::Rewards<'static>, geodesic_rewards::Rewards::new(&WIRING);
 }
 
-/// Work at the beginning of a block, in this order.
+/// Work at the beginning of a block, in this order. The compute modules sleep under `power_source = stake`.
 ///
 /// # Errors
 /// [`StateError`] ends the process.
 pub fn begin_block(ctx: &mut Ctx) -> Result<(), StateError> {
     geodesic_staking::Staking::new(&WIRING).begin_block(ctx)?;
-    geodesic_pow::Pow::new(&WIRING).begin_block(ctx)
+    if wiring::is_compute(ctx)? {
+        geodesic_epochs::Epochs.begin_block(ctx)?;
+        geodesic_pow::Pow { ports: &WIRING }.begin_block(ctx)?;
+    }
+    Ok(())
 }
 
 /// Work at the end of a block, in this order: what moves power runs before staking returns it.
@@ -142,6 +137,27 @@ pub fn begin_block(ctx: &mut Ctx) -> Result<(), StateError> {
 /// # Errors
 /// [`StateError`] ends the process.
 pub fn end_block(ctx: &mut Ctx) -> Result<(), StateError> {
-    geodesic_pow::Pow::new(&WIRING).end_block(ctx)?;
+    if wiring::is_compute(ctx)? {
+        geodesic_pow::Pow { ports: &WIRING }.end_block(ctx)?;
+    }
     geodesic_staking::Staking::new(&WIRING).end_block(ctx)
+}
+
+/// The stores of every module, and the application's own.
+pub fn stores() -> Vec<StoreId> {
+    vec![
+        geodesic_auth::keys::STORE,
+        geodesic_auth::keys::INDEX,
+        geodesic_bank::keys::STORE,
+        geodesic_bank::keys::INDEX,
+        geodesic_consensus::keys::STORE,
+        geodesic_staking::keys::STORE,
+        geodesic_staking::keys::COMPUTE,
+        geodesic_epochs::keys::STORE,
+        geodesic_seeds::keys::STORE,
+        geodesic_difficulty::keys::STORE,
+        geodesic_pow::keys::STORE,
+        geodesic_rewards::keys::STORE,
+        crate::info::STORE,
+    ]
 }

@@ -23,7 +23,8 @@ impl Faults {
             let node = id.node_id.to_be_bytes();
             let fake = tag("fault", &[&challenge.epoch_key, &id.participant, &node, &id.nonce.to_be_bytes()]);
             let [a, b, c, d, e, f, g, h, ..] = fake;
-            let [choice, place] = [[a, b, c, d], [e, f, g, h]].map(|x| f64::from(u32::from_be_bytes(x)) / one);
+            let [choice, place] =
+                [[a, b, c, d], [e, f, g, h]].map(|x| f64::from(u32::from_be_bytes(x)) / one);
             if choice < self.fake_leaves {
                 scored.leaf.distance = Distance(((1.1 + 0.2 * place) * one) as u64);
                 scored.leaf.logits_hash = fake;

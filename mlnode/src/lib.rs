@@ -1,8 +1,20 @@
-//! x
-pub mod engine;
+#![doc = include_str!("../README.md")]
+
+mod checks;
 mod cpu;
+pub mod engine;
+mod faults;
 mod kernels;
+mod limit;
+pub mod metrics;
 mod model;
+mod queue;
 mod round;
 pub mod selftest;
+mod server;
+mod service;
+mod worker;
+
+pub use checks::{RECOMPUTE_MAX, REPLY_BYTES_MAX, shape_message};
 pub use cpu::CpuEngine;
+pub use server::{Config, Handle, ServeError, Tls, serve};

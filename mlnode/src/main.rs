@@ -1,2 +1,222 @@
 //! `mlnode`: serves challenge compute over gRPC.
-fn main() {}
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use geodesic_challenge::{BUILT_IN, Shape};
+use geodesic_mlnode::engine::{Challenge, Engine, NonceId};
+use geodesic_mlnode::{Config, CpuEngine, Tls, selftest, serve};
+use tracing_subscriber::EnvFilter;
+
+/// Compute node of Geodesic: generates and re-computes challenge nonces. It holds no key that can spend.
+#[derive(Parser)]
+#[command(name = "mlnode", version)]
+struct Cli {
+    /// Format of logs, which go to standard error; RUST_LOG filters them
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Pretty)]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum LogFormat {
+    Pretty,
+    Json,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve gRPC until SIGINT or SIGTERM, which drain first
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(Serve),
+    /// Check that this machine computes the right bits
+    #[command(after_help = "Examples:\n  mlnode selftest\n  mlnode selftest --threads 1")]
+    Selftest(Compute),
+    /// Measure nonces per second of a built-in shape
+    #[command(after_help = "Examples:\n  mlnode bench\n  mlnode bench --shape cpu --threads 8 --seconds 30")]
+    Bench(Bench),
+    /// Print the version
+    Version,
+}
+
+const SERVE_EXAMPLES: &str = "Examples:
+  On the machine of the agent:
+    mlnode serve --listen 127.0.0.1:9400 --metrics 127.0.0.1:9401
+  On another machine, for one agent with a certificate of its own:
+    mlnode serve --listen 0.0.0.0:9400 --tls-cert node.pem --tls-key node.key --client-ca agent.pem";
+
+#[derive(Args)]
+struct Compute {
+    /// Threads that compute [default: all cores]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Nonces a batch [default: what suits the shape]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    batch: Option<u16>,
+    /// Memory for weights and activations, MiB
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), default_value_t = 4096)]
+    max_memory_mib: u32,
+}
+
+#[derive(Args)]
+struct Serve {
+    /// Address to listen on; port 0 takes a free one. Anything but loopback needs mutual TLS
+    #[arg(long, default_value = "127.0.0.1:9400")]
+    listen: SocketAddr,
+    #[command(flatten)]
+    compute: Compute,
+    /// Jobs of each kind (generation; everything else) above which requests are refused
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..), default_value_t = 64)]
+    queue: u16,
+    /// Address to serve Prometheus metrics on
+    #[arg(long)]
+    metrics: Option<SocketAddr>,
+    /// Certificate chain of this node, PEM
+    #[arg(long, requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Private key of this node, PEM
+    #[arg(long, requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Certificate that clients' certificates must descend from, or be, PEM
+    #[arg(long, requires = "tls_cert")]
+    client_ca: Option<PathBuf>,
+    /// Share of generated leaves to fake, for tests of audits
+    #[cfg(feature = "faults")]
+    #[arg(long, default_value_t = 0.0)]
+    fault_fake_leaves: f64,
+}
+
+#[derive(Args)]
+struct Bench {
+    /// Built-in shape: micro, local, cpu, gpu-5b, gpu-18b
+    #[arg(long, default_value = "local")]
+    shape: String,
+    /// Seconds to measure
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=3600), default_value_t = 5)]
+    seconds: u32,
+    #[command(flatten)]
+    compute: Compute,
+}
+
+impl Compute {
+    fn threads(&self) -> usize {
+        self.threads.map_or_else(|| Config::default().threads, usize::from)
+    }
+
+    fn max_memory(&self) -> u64 {
+        u64::from(self.max_memory_mib) << 20
+    }
+
+    fn engine(&self) -> CpuEngine {
+        CpuEngine::new(self.threads(), self.batch.map(usize::from), self.max_memory())
+    }
+}
+
+impl Serve {
+    fn config(self) -> Config {
+        let tls = self.tls_cert.zip(self.tls_key);
+        Config {
+            listen: self.listen,
+            tls: tls.map(|(cert, key)| Tls { cert, key, client_ca: self.client_ca }),
+            threads: self.compute.threads(),
+            batch: self.compute.batch.map(usize::from),
+            queue_limit: usize::from(self.queue),
+            max_memory: self.compute.max_memory(),
+            metrics: self.metrics,
+            #[cfg(feature = "faults")]
+            fake_leaves: self.fault_fake_leaves,
+        }
+    }
+}
+
+fn say(line: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    Ok(out.flush()?)
+}
+
+fn init_logs(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Pretty => logs.init(),
+        LogFormat::Json => logs.json().init(),
+    }
+}
+
+async fn run_server(config: Config) -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
+    let handle = serve(config).await?;
+    say(&format!("listening on {}", handle.addr()))?;
+    let drain = handle.drainer();
+    let mut ended = tokio::spawn(handle.wait());
+    let name = tokio::select! {
+        result = &mut ended => return Ok(result??),
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    };
+    tracing::info!(signal = name, "draining; a second signal ends at once");
+    drain();
+    tokio::select! {
+        result = &mut ended => Ok(result??),
+        _ = terminate.recv() => anyhow::bail!("ended by a second signal before work was done"),
+        _ = interrupt.recv() => anyhow::bail!("ended by a second signal before work was done"),
+    }
+}
+
+fn bench(args: &Bench) -> anyhow::Result<()> {
+    let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
+    let shape = Shape::by_name(&args.shape)
+        .with_context(|| format!("no built-in shape {}, there are {}", args.shape, names.join(", ")))?;
+    let mut engine = args.compute.engine();
+    let challenge = Challenge { shape, epoch_key: [0; 32] };
+    engine.load(&challenge)?;
+    let batch = engine.batch(&shape) as u64;
+    let (start, mut nonces) = (Instant::now(), 0);
+    while start.elapsed() < Duration::from_secs(args.seconds.into()) {
+        let ids: Vec<NonceId> = (nonces..nonces + batch)
+            .map(|nonce| NonceId { participant: [0; 20], node_id: 0, nonce })
+            .collect();
+        engine.score(&challenge, &ids, false)?;
+        nonces += batch;
+    }
+    let per_s = nonces as f64 / start.elapsed().as_secs_f64();
+    let gflops = 2.0 * shape.products() as f64 * per_s / 1e9;
+    say(&format!(
+        "{}: {per_s:.1} nonces/s, {gflops:.1} GFLOP/s of products, batches of {batch}, {}",
+        args.shape,
+        engine.device()
+    ))
+}
+
+fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    init_logs(cli.log_format);
+    match cli.command {
+        Command::Serve(args) => {
+            #[cfg(feature = "faults")]
+            ensure!(
+                (0.0..=1.0).contains(&args.fault_fake_leaves),
+                "--fault-fake-leaves must be between 0 and 1"
+            );
+            ensure!(
+                args.client_ca.is_some() || args.tls_cert.is_none(),
+                "--tls-cert without --client-ca would let any client in: give --client-ca"
+            );
+            tokio::runtime::Runtime::new()?.block_on(run_server(args.config()))
+        }
+        Command::Selftest(args) => {
+            let mut engine = args.engine();
+            selftest::run(&mut engine)?;
+            say(&format!("self-test passed: {}", engine.device()))
+        }
+        Command::Bench(args) => bench(&args),
+        Command::Version => say(concat!("mlnode ", env!("CARGO_PKG_VERSION"))),
+    }
+}

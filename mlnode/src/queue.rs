@@ -14,7 +14,11 @@ use crate::metrics;
 /// Work that does not wait for generation.
 pub(crate) enum Urgent {
     /// Prepare weights.
-    Init { challenge: Challenge, reply: oneshot::Sender<Result<InitResponse, Status>>, deadline: Option<Instant> },
+    Init {
+        challenge: Challenge,
+        reply: oneshot::Sender<Result<InitResponse, Status>>,
+        deadline: Option<Instant>,
+    },
     /// Score chosen nonces.
     Recompute(Recompute),
 }

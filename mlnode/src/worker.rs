@@ -3,7 +3,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use geodesic_challenge::{Scored, logits_bytes, seen_tag};
-use geodesic_proto::geodesic::mlnode::v1::{GenerateResponse, InitResponse, Leaf, Recomputed, RecomputeResponse};
+use geodesic_proto::geodesic::mlnode::v1::{
+    GenerateResponse, InitResponse, Leaf, RecomputeResponse, Recomputed,
+};
 use tonic::Status;
 
 use crate::engine::{Challenge, Engine, EngineError, NonceId};

@@ -1,10 +1,5 @@
 //! The engine against the reference and the frozen vectors: equal bits, for any batch, thread count and shape.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 use geodesic_challenge::{Hash, Network, Shape, ShapeParams};
 use geodesic_mlnode::engine::{Challenge, Engine, EngineError, NonceId};
 use geodesic_mlnode::{CpuEngine, selftest};
@@ -15,7 +10,11 @@ const MEMORY: u64 = 1 << 30;
 
 fn ids(count: u64) -> Vec<NonceId> {
     (0..count)
-        .map(|nonce| NonceId { participant: [9; 20], node_id: u32::try_from(nonce % 3).unwrap(), nonce: nonce * nonce })
+        .map(|nonce| NonceId {
+            participant: [9; 20],
+            node_id: u32::try_from(nonce % 3).unwrap(),
+            nonce: nonce * nonce,
+        })
         .collect()
 }
 
@@ -29,9 +28,22 @@ fn equals_reference(engine: &mut CpuEngine, shape: Shape, epoch_key: Hash, count
 }
 
 fn shape(numbers: [u32; 13]) -> Shape {
-    let [dim, layers, heads, ffn, vocab, seq, amax, wbits, shift_q, shift_o, shift_d, shift_s, shift_m] = numbers;
+    let [dim, layers, heads, ffn, vocab, seq, amax, wbits, shift_q, shift_o, shift_d, shift_s, shift_m] =
+        numbers;
     let p = ShapeParams {
-        dim, layers, heads, ffn, vocab, seq, amax, wbits, shift_q, shift_o, shift_d, shift_s, shift_m,
+        dim,
+        layers,
+        heads,
+        ffn,
+        vocab,
+        seq,
+        amax,
+        wbits,
+        shift_q,
+        shift_o,
+        shift_d,
+        shift_s,
+        shift_m,
     };
     Shape::try_new(p).unwrap()
 }
@@ -125,7 +137,8 @@ fn a_shape_beyond_the_memory_is_refused_before_it_is_allocated() {
     let challenge = Challenge { shape: Shape::by_name("gpu-18b").unwrap(), epoch_key: [0; 32] };
     assert!(matches!(engine.load(&challenge), Err(EngineError::Memory { limit: MEMORY, .. })));
     // Few weights, but activations of 100 GB.
-    let wide = Challenge { shape: shape([2, 1, 1, 16_000_000, 2, 1024, 1, 1, 0, 0, 0, 0, 0]), epoch_key: [0; 32] };
+    let wide =
+        Challenge { shape: shape([2, 1, 1, 16_000_000, 2, 1024, 1, 1, 0, 0, 0, 0, 0]), epoch_key: [0; 32] };
     assert!(matches!(engine.score(&wide, &ids(1), false), Err(EngineError::Memory { .. })));
 }
 

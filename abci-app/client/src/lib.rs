@@ -1,1 +1,17 @@
-//! Keys and keyring, signing, transactions, RPC and gRPC clients.
+#![doc = include_str!("../README.md")]
+
+pub mod address;
+pub mod coins;
+pub mod files;
+pub mod grpc;
+pub mod key;
+pub mod keyring;
+pub mod prompt;
+mod query;
+pub mod rpc;
+pub mod sender;
+pub mod tx;
+pub mod verify;
+pub mod vrf;
+
+pub use query::{Account, NoAccount, TxResult};

@@ -6,6 +6,7 @@ use geodesic_auth::{Account, PubKey, keeper};
 use geodesic_core::gas::GasMeter;
 use geodesic_core::{Address, Coins, Ctx, DecCoins, Event, ExecMode, Sdk, StateError, TxError};
 use geodesic_proto::cosmos::auth::v1beta1::Params;
+use geodesic_proto::prost::encoding::encoded_len_varint;
 
 use super::decode::Tx;
 use super::fee::{check_amounts, deduct_fee};
@@ -18,8 +19,8 @@ pub const MAX_GAS: u64 = i64::MAX.unsigned_abs();
 
 /// Whose size and cost stand in for a key that is not known yet, in a simulation.
 const SIMULATED_KEY: [u8; 33] = [
-    0x03, 0x5a, 0xd6, 0x81, 0x0a, 0x47, 0xf0, 0x73, 0x55, 0x3f, 0xf3, 0x0d, 0x2f, 0xcc, 0x7e, 0x0d, 0x3b, 0x1c, 0x0b, 0x74,
-    0xb6, 0x1a, 0x1a, 0xaa, 0x25, 0x82, 0x34, 0x40, 0x37, 0x15, 0x1e, 0x14, 0x3a,
+    0x03, 0x5a, 0xd6, 0x81, 0x0a, 0x47, 0xf0, 0x73, 0x55, 0x3f, 0xf3, 0x0d, 0x2f, 0xcc, 0x7e, 0x0d, 0x3b,
+    0x1c, 0x0b, 0x74, 0xb6, 0x1a, 0x1a, 0xaa, 0x25, 0x82, 0x34, 0x40, 0x37, 0x15, 0x1e, 0x14, 0x3a,
 ];
 
 /// What the steps need of the rest of the chain.
@@ -83,8 +84,9 @@ fn set_up_context(ctx: &mut Ctx, tx: &Tx, ante: &Ante<'_>) -> Result<(), TxError
     ctx.gas = if unlimited { GasMeter::unlimited() } else { GasMeter::limited(limit) };
     tx.fee()?;
     match u64::try_from(ante.block_max_gas) {
-        Ok(max) if max > 0 && limit > max => Err(Sdk::InvalidGasLimit
-            .with(format_args!("tx gas limit {limit} exceeds block max gas {max}"))),
+        Ok(max) if max > 0 && limit > max => {
+            Err(Sdk::InvalidGasLimit.with(format_args!("tx gas limit {limit} exceeds block max gas {max}")))
+        }
         _ => Ok(()),
     }
 }
@@ -188,9 +190,8 @@ fn consume_size_gas(ctx: &mut Ctx, tx: &Tx, _: &Ante<'_>) -> Result<(), TxError>
 
 /// Bytes that a missing signature will take: the amino encoding of key and 64 bytes, and 6 more.
 fn simulated_size(key: &PubKey, params: &Params) -> u64 {
-    let amino = key.amino().len();
-    let length_byte_count = if amino < 128 { 1_usize } else { 2 };
-    let size = len_u64(amino).saturating_add(len_u64(length_byte_count)).saturating_add(1 + 2 + 64 + 6);
+    let amino = len_u64(key.amino().len());
+    let size = amino.saturating_add(len_u64(encoded_len_varint(amino))).saturating_add(1 + 2 + 64 + 6);
     let times = if matches!(key, PubKey::Multisig { .. }) { params.tx_sig_limit } else { 1 };
     size.saturating_mul(times)
 }
@@ -283,7 +284,11 @@ fn charge_verification(
         }
         PubKey::Multisig { keys, .. } => {
             let Some(SignatureData::Multi { bits, signatures }) = data else {
-                return Err(TxError::new("undefined", 1, "expected MultiSignatureData for a multisignature key"));
+                return Err(TxError::new(
+                    "undefined",
+                    1,
+                    "expected MultiSignatureData for a multisignature key",
+                ));
             };
             members(keys, bits, signatures)
                 .try_for_each(|(key, data)| charge_verification(ctx, key, Some(data), params))

@@ -9,7 +9,7 @@ use geodesic_proto::prost::Message;
 use geodesic_proto::strict::{self, Policy};
 
 /// The signature of one signer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Signature {
     /// What was signed how; none if the signer info has no mode.
     pub data: Option<SignatureData>,
@@ -18,7 +18,7 @@ pub struct Signature {
 }
 
 /// One signature, or several of the members of a multisignature.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum SignatureData {
     /// Of one key.
     Single {
@@ -37,13 +37,14 @@ pub enum SignatureData {
 }
 
 /// Which members of a multisignature signed (`CompactBitArray`).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Bits(CompactBitArray);
 
 impl Bits {
     /// How many members it speaks of.
     pub fn len(&self) -> usize {
-        let (bytes, extra) = (self.0.elems.len(), usize::try_from(self.0.extra_bits_stored).unwrap_or(usize::MAX));
+        let (bytes, extra) =
+            (self.0.elems.len(), usize::try_from(self.0.extra_bits_stored).unwrap_or(usize::MAX));
         match extra {
             0 => bytes.saturating_mul(8),
             _ => bytes.saturating_sub(1).saturating_mul(8).saturating_add(extra),
@@ -88,8 +89,11 @@ impl SignatureData {
         if modes.len() != raw.len() {
             return Err(bad(format!("{} signatures for {} modes", raw.len(), modes.len())));
         }
-        let signatures =
-            modes.iter().zip(&raw).map(|(mode, bytes)| Self::try_new(mode, bytes)).collect::<Result<_, _>>()?;
+        let signatures = modes
+            .iter()
+            .zip(&raw)
+            .map(|(mode, bytes)| Self::try_new(mode, bytes))
+            .collect::<Result<_, _>>()?;
         Ok(Self::Multi { bits: Bits(multi.bitarray.clone().unwrap_or_default()), signatures })
     }
 

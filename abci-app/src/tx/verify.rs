@@ -55,7 +55,8 @@ impl Verifier {
 
     // libsecp256k1 refuses `s` in the upper half, `r` or `s` of zero or above the order, and keys off the curve.
     fn verify(&self, key: &[u8; 33], digest: [u8; 32], signature: &[u8; 64]) -> bool {
-        let (Ok(key), Ok(signature)) = (PublicKey::from_slice(key), Signature::from_compact(signature)) else {
+        let (Ok(key), Ok(signature)) = (PublicKey::from_slice(key), Signature::from_compact(signature))
+        else {
             return false;
         };
         self.curve.verify_ecdsa(Message::from_digest(digest), &signature, &key).is_ok()
@@ -106,7 +107,8 @@ impl Verifier {
         data: &SignatureData,
         sign_bytes: &dyn Fn(i32) -> Result<Vec<u8>, String>,
     ) -> Result<(), String> {
-        let (PubKey::Multisig { threshold, keys }, SignatureData::Multi { bits, signatures }) = (key, data) else {
+        let (PubKey::Multisig { threshold, keys }, SignatureData::Multi { bits, signatures }) = (key, data)
+        else {
             return Err("expected a multisignature key for a multisignature".into());
         };
         let threshold = usize::try_from(*threshold).unwrap_or(usize::MAX);

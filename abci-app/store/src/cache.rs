@@ -32,9 +32,9 @@ impl Cache {
 
     fn shard(&self, key: &[u8]) -> Option<MutexGuard<'_, Shard>> {
         // FNV-1a; the key's order of bytes says nothing about the use of an entry.
-        let hash = key.iter().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
-            (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let hash = key
+            .iter()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3));
         let index = usize::try_from(hash.wrapping_shr(32)).unwrap_or(0).checked_rem(SHARDS)?;
         // A shard is consistent after every statement, a panic elsewhere does not spoil it.
         Some(self.shards.get(index)?.lock().unwrap_or_else(PoisonError::into_inner))
@@ -84,18 +84,6 @@ impl Cache {
             shard.young_bytes = shard.young_bytes.saturating_sub(gone);
         }
     }
-
-    #[cfg(test)]
-    fn bytes(&self) -> usize {
-        let mut sum = 0;
-        for shard in &self.shards {
-            let shard = shard.lock().unwrap();
-            for (key, value) in shard.young.iter().chain(&shard.old) {
-                sum += key.len() + value.as_ref().map_or(0, |v| v.len()) + OVERHEAD;
-            }
-        }
-        sum
-    }
 }
 
 #[cfg(test)]
@@ -103,6 +91,17 @@ impl Cache {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn bytes(cache: &Cache) -> usize {
+        let mut sum = 0;
+        for shard in &cache.shards {
+            let shard = shard.lock().unwrap();
+            for (key, value) in shard.young.iter().chain(&shard.old) {
+                sum += key.len() + value.as_ref().map_or(0, |v| v.len()) + OVERHEAD;
+            }
+        }
+        sum
+    }
 
     #[test]
     fn a_value_that_is_no_longer_true_is_not_recorded() {
@@ -129,7 +128,7 @@ mod tests {
                 model.insert(key, value);
                 let held = cache.get(&[key; 3]);
                 prop_assert!(held.is_none() || held.as_ref() == model.get(&key));
-                prop_assert!(cache.bytes() <= limit);
+                prop_assert!(bytes(&cache) <= limit);
             }
             for (key, value) in model {
                 let held = cache.get(&[key; 3]);

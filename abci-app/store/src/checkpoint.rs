@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::codec::{Input, put_bytes, put_uvarint, seal, to_u64, unseal};
+use crate::codec::{Input, put_bytes, put_uvarint, seal, unseal};
 use crate::db::{Batch, Cf, Db};
 use crate::error::{Error, Result};
 use crate::options::Options;
@@ -216,7 +216,8 @@ impl Checkpoints {
         for manifest in &manifests {
             all.kept.push((manifest.height, manifest.writes, manifest.chunks()?));
         }
-        all.next_chunk = all.kept.iter().filter_map(|(.., c)| c.last()).max().map_or(0, |c| c.saturating_add(1));
+        all.next_chunk =
+            all.kept.iter().filter_map(|(.., c)| c.last()).max().map_or(0, |c| c.saturating_add(1));
         all.sweep(db)?;
         let in_reach = |m: &&Manifest| {
             writes.saturating_sub(m.writes) <= options.checkpoint_writes
@@ -348,11 +349,11 @@ fn deeper(depth: u32) -> Result<u32> {
 /// Number of chunks on disk; tests see by it that none is left behind.
 #[cfg(test)]
 pub(crate) fn chunks_on_disk(db: &Db) -> Result<u64> {
-    let mut count = 0_usize;
+    let mut count = 0_u64;
     let (from, to) = (0_u64.to_be_bytes().to_vec(), u64::MAX.to_be_bytes().to_vec());
     db.scan(Cf::Chunks, from, to, &mut |_, _| {
         count = count.saturating_add(1);
         Ok(())
     })?;
-    Ok(to_u64(count))
+    Ok(count)
 }

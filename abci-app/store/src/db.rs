@@ -46,6 +46,9 @@ impl From<rocksdb::Error> for Error {
     }
 }
 
+/// Called with key and value of each entry of a scan.
+pub(crate) type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<()> + 'a;
+
 /// The database.
 pub(crate) struct Db(DB);
 
@@ -61,7 +64,8 @@ impl Db {
         db.set_keep_log_file_num(4);
         db.set_max_background_jobs(2);
         let cache = Cache::new_lru_cache(options.block_cache_bytes)?;
-        let families = Cf::ALL.map(|cf| ColumnFamilyDescriptor::new(cf.name(), Self::family(cf, &cache, options)));
+        let families =
+            Cf::ALL.map(|cf| ColumnFamilyDescriptor::new(cf.name(), Self::family(cf, &cache, options)));
         Ok(Self(DB::open_cf_descriptors(&db, path, families)?))
     }
 
@@ -99,13 +103,7 @@ impl Db {
     }
 
     /// Gives every entry of `[lower, upper)` to `visit`, in order.
-    pub(crate) fn scan(
-        &self,
-        cf: Cf,
-        lower: Vec<u8>,
-        upper: Vec<u8>,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>,
-    ) -> Result<()> {
+    pub(crate) fn scan(&self, cf: Cf, lower: Vec<u8>, upper: Vec<u8>, visit: &mut Visit<'_>) -> Result<()> {
         let mut iter = self.iter(cf, lower, upper)?;
         iter.seek_to_first();
         while let Some((key, value)) = iter.item() {

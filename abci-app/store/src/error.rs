@@ -76,7 +76,9 @@ pub enum Error {
     #[error("bad option {0}")]
     Options(String),
     /// The trees rebuilt from disk do not give the app hash that was committed.
-    #[error("the state at height {height} hashes to {got}, the committed app hash is {want}: the database is damaged")]
+    #[error(
+        "the state at height {height} hashes to {got}, the committed app hash is {want}: the database is damaged"
+    )]
     AppHash {
         /// Height of the trees.
         height: u64,

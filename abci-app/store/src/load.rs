@@ -101,8 +101,9 @@ pub(crate) fn verify(db: &Db, trees: &Trees, height: u64) -> Result<()> {
     for (name, tree) in trees.iter() {
         let mut iter = db.iter(Cf::Flat, flat_key(name, &[]), store_end(name))?;
         iter.seek_to_first();
-        let differ =
-            |key: &[u8]| Error::damaged(format!("key {} of store {name} and its leaf differ", hash::hex(key)));
+        let differ = |key: &[u8]| {
+            Error::damaged(format!("key {} of store {name} and its leaf differ", hash::hex(key)))
+        };
         if let Some(root) = tree.version(height).flatten() {
             tree.for_each_leaf(root, &mut |leaf, key| {
                 let good = iter.item().is_some_and(|(k, value)| {

@@ -63,12 +63,15 @@ pub(crate) fn simple(roots: &[(String, Hash)], name: &str) -> Result<CommitmentP
     Ok(exists(name.as_bytes().to_vec(), root, vec![0], path.collect()))
 }
 
+/// Looks up a value.
+pub(crate) type ValueOf<'a> = dyn FnMut(&[u8]) -> Result<Option<Vec<u8>>> + 'a;
+
 /// Proof of `key` in the tree under `root`, or of its absence. `value_of` looks up a value at the tree's height.
 pub(crate) fn iavl(
     tree: &Tree,
     root: NodeId,
     key: &[u8],
-    value_of: &mut dyn FnMut(&[u8]) -> Result<Option<Vec<u8>>>,
+    value_of: &mut ValueOf<'_>,
 ) -> Result<(Option<Vec<u8>>, CommitmentProof)> {
     if let Some(value) = value_of(key)? {
         return Ok((Some(value.clone()), commitment(Kind::Exist(existence(tree, root, key, value)?))));

@@ -10,7 +10,7 @@
 //! | `checkpoint/ be64(height)` | [`Manifest`](crate::checkpoint::Manifest) |
 
 use crate::codec::{put_bytes, put_uvarint, seal, to_u64, unseal};
-use crate::db::{Batch, Cf, Db};
+use crate::db::{Batch, Cf, Db, Visit};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 
@@ -84,6 +84,9 @@ pub(crate) enum Logged {
     SetLeaf(Hash),
 }
 
+/// Called with store, key and write of each entry of a log.
+pub(crate) type VisitLog<'a> = dyn FnMut(&str, &[u8], Logged) -> Result<()> + 'a;
+
 /// Largest part of a block's log, so that no record is huge.
 const PART: usize = 1 << 20;
 
@@ -138,21 +141,13 @@ impl LogWriter {
 }
 
 /// Gives every part of the log of `height` to `visit`, key and record.
-pub(crate) fn log_parts(
-    db: &Db,
-    height: u64,
-    visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>,
-) -> Result<()> {
+pub(crate) fn log_parts(db: &Db, height: u64, visit: &mut Visit<'_>) -> Result<()> {
     let (from, to) = (height.to_be_bytes().to_vec(), height.saturating_add(1).to_be_bytes().to_vec());
     db.scan(Cf::Log, from, to, visit)
 }
 
 /// Gives every write of `height` to `visit`, in order.
-pub(crate) fn read_log(
-    db: &Db,
-    height: u64,
-    visit: &mut dyn FnMut(&str, &[u8], Logged) -> Result<()>,
-) -> Result<()> {
+pub(crate) fn read_log(db: &Db, height: u64, visit: &mut VisitLog<'_>) -> Result<()> {
     log_parts(db, height, &mut |_, record| {
         let mut input = unseal(record, &format!("log {height}"))?;
         let mut store = String::new();

@@ -26,7 +26,8 @@ pub fn rollback(path: &Path, height: u64) -> Result<Committed> {
     }
     let kept = Kept::get(&db)?;
     // Without a checkpoint at or below it, a height is rebuilt from the first one, which needs all of the log.
-    let base = if kept.log == kept.first { Some(kept.first) } else { Manifest::all(&db)?.first().map(|m| m.height) };
+    let base =
+        if kept.log == kept.first { Some(kept.first) } else { Manifest::all(&db)?.first().map(|m| m.height) };
     let oldest = kept.history.max(base.unwrap_or(latest));
     if height < oldest || height > latest {
         return Err(Error::Unavailable { height, oldest, latest });
@@ -45,7 +46,8 @@ fn undo(db: &Db, height: u64) -> Result<()> {
         let key = flat_key(store, key);
         let history = history_key(&history_prefix(&key), height);
         let record = db.get(Cf::History, &history)?;
-        let record = record.ok_or_else(|| Error::damaged(format!("a change of height {height} is missing")))?;
+        let record =
+            record.ok_or_else(|| Error::damaged(format!("a change of height {height} is missing")))?;
         match old_value(&record)? {
             Some(value) => batch.put(Cf::Flat, &key, &value)?,
             None => batch.delete(Cf::Flat, &key)?,

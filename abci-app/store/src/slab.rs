@@ -131,10 +131,8 @@ impl Keys {
 
     pub(crate) fn remove(&mut self, id: KeyId) {
         let (class, place) = Self::split(id);
-        if class == 0 {
-            if let Some(key) = self.long.get_mut(index(place)) {
-                *key = Box::default();
-            }
+        if let (0, Some(key)) = (class, self.long.get_mut(index(place))) {
+            *key = Box::default();
         }
         if let Some(slot) = self.classes.get_mut(class) {
             slot.free.push(place);

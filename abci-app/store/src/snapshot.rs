@@ -160,7 +160,8 @@ impl Snapshot {
             return Ok(Box::new(std::iter::empty()));
         }
         let lower = flat_key(store.name(), &range.start);
-        let upper = range.end.as_deref().map_or_else(|| store_end(store.name()), |end| flat_key(store.name(), end));
+        let upper =
+            range.end.as_deref().map_or_else(|| store_end(store.name()), |end| flat_key(store.name(), end));
         // Each iterator sees the database as it is when it is made: first the latest values, then the history.
         let latest = merge::Latest::new(&self.shared.db, lower.clone(), upper.clone(), range.reverse)?;
         let changed = if self.is_newest() {

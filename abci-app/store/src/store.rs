@@ -188,7 +188,9 @@ impl Store {
             for write in chunk {
                 match write.leaf {
                     Some(hash) => tree.set(&write.key, hash)?,
-                    None if !tree.remove(&write.key)? => return Err(Error::damaged("a value without a leaf")),
+                    None if !tree.remove(&write.key)? => {
+                        return Err(Error::damaged("a value without a leaf"));
+                    }
                     None => {}
                 }
             }
@@ -215,7 +217,8 @@ impl Store {
             if old.is_none() && new.is_none() {
                 continue;
             }
-            let leaf = new.as_ref().filter(|_| store.is_proven()).map(|value| hash::leaf(height, &key, value));
+            let leaf =
+                new.as_ref().filter(|_| store.is_proven()).map(|value| hash::leaf(height, &key, value));
             out.push(Write { store, key, old, new, leaf });
         }
         Ok(())

@@ -7,7 +7,7 @@
 use std::cmp::Ordering;
 use std::collections::VecDeque;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::hash::{self, Hash};
 use crate::slab::{KeyId, Keys, Slab};
 
@@ -111,6 +111,9 @@ struct Removed {
     /// New first key, if it was the first leaf that went.
     first: Option<KeyId>,
 }
+
+/// The keys below and above a key.
+pub(crate) type Neighbours<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
 
 /// A tree and its versions; see the module.
 #[derive(Debug, Default)]
@@ -420,11 +423,12 @@ impl Tree {
     }
 
     /// The last key below and the first key above `key`, which must not be in the tree.
-    pub(crate) fn neighbours(&self, root: NodeId, key: &[u8]) -> Result<(Option<&[u8]>, Option<&[u8]>)> {
+    pub(crate) fn neighbours(&self, root: NodeId, key: &[u8]) -> Result<Neighbours<'_>> {
         let (leaf, path) = self.path(root, key)?;
         let found = self.key(leaf.key)?;
         // The other neighbour is at the near edge of the last subtree that was not entered on its side.
-        let turned = |side: Side| path.iter().rev().find(|(_, s)| *s == side).map(|(i, s)| i.child(s.other()));
+        let turned =
+            |side: Side| path.iter().rev().find(|(_, s)| *s == side).map(|(i, s)| i.child(s.other()));
         if found < key {
             let next = turned(Side::Left).map(|n| self.edge(n, Side::Left)).transpose()?;
             Ok((Some(found), next))

@@ -8,8 +8,15 @@ pub const MAX_LEN: usize = 255;
 
 /// Address of a module's account: the first 20 bytes of `SHA-256(name)` (`x/auth/types.NewModuleAddress`).
 pub fn module_address(name: &str) -> Address {
-    let hash: [u8; 32] = Sha256::digest(name.as_bytes()).into();
-    Address(hash.iter().take(20).copied().collect())
+    Address::from(hash20(name.as_bytes()))
+}
+
+/// The first 20 bytes of the SHA-256 of `bytes`: the address of an ed25519 key (`crypto/tmhash.SumTruncated`).
+pub fn hash20(bytes: &[u8]) -> [u8; 20] {
+    let digest: [u8; 32] = Sha256::digest(bytes).into();
+    let mut out = [0; 20];
+    out.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+    out
 }
 
 /// Why a text is no address.

@@ -24,6 +24,10 @@ pub struct BlockInfo {
     pub hash: Vec<u8>,
     /// Consensus address of the proposer.
     pub proposer: Vec<u8>,
+    /// App hash of the height before, as the header has it.
+    pub app_hash: Vec<u8>,
+    /// Hash of the validators of the next height, as the header has it.
+    pub next_validators_hash: Vec<u8>,
 }
 
 impl BlockInfo {
@@ -142,6 +146,17 @@ impl Ctx {
         result
     }
 
+    /// Where the context stands, for [`Ctx::rewind`].
+    pub fn mark(&self) -> Mark {
+        Mark { depth: self.state.depth(), events: self.events.len() }
+    }
+
+    /// Drops the branches and events since `mark`: for a caller that caught a panic in the middle of them.
+    pub fn rewind(&mut self, mark: &Mark) {
+        self.state.unwind(mark.depth);
+        self.events.truncate(mark.events);
+    }
+
     /// Runs `f` without a gas limit and without counting its gas: work that no transaction pays for.
     pub fn without_gas<T>(&mut self, f: impl FnOnce(&mut Self) -> T) -> T {
         let gas = std::mem::replace(&mut self.gas, GasMeter::unlimited());
@@ -200,6 +215,13 @@ impl Ctx {
     pub fn valoper_text(&self, address: &Address) -> String {
         address.to_bech32(&self.block.valoper_prefix())
     }
+}
+
+/// A place in the life of a context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    depth: usize,
+    events: usize,
 }
 
 impl From<AddressError> for TxError {

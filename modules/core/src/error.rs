@@ -218,6 +218,12 @@ pub enum QueryError {
     /// There is such a thing in the interface, but not here.
     #[error("{0}")]
     Unimplemented(String),
+    /// What was asked to be tried failed: a simulated transaction.
+    #[error("{0}")]
+    Unknown(String),
+    /// What the answer needs is not there, such as a running CometBFT.
+    #[error("{0}")]
+    Unavailable(String),
     /// The state failed, or a limit was passed.
     #[error("{0}")]
     Internal(String),

@@ -82,6 +82,16 @@ impl State {
         }
     }
 
+    /// How many layers there are.
+    pub fn depth(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// Drops the layers above `depth`; the first one stays.
+    pub fn unwind(&mut self, depth: usize) {
+        self.layers.truncate(depth.max(1));
+    }
+
     /// The entries of a range, all layers merged, in its order.
     ///
     /// # Errors

@@ -34,8 +34,7 @@ pub(crate) fn begin_block(ctx: &mut Ctx) -> Result<(), StateError> {
         Some(epoch) => epoch.index.saturating_add(1),
         None => 0,
     };
-    let params = load_params(ctx)?;
-    let epoch = Epoch::new(index, ctx.block.height, &params);
+    let epoch = Epoch::new(index, ctx.block.height, &params(ctx)?);
     EPOCH.set(ctx, &index, &pb::Epoch::from(epoch))?;
     CURRENT.set(ctx, &index)?;
     ctx.emit(Event::typed(&EventEpochStarted { index, start: epoch.start, end: epoch.end }));
@@ -43,7 +42,10 @@ pub(crate) fn begin_block(ctx: &mut Ctx) -> Result<(), StateError> {
 }
 
 /// The parameters that the next epoch begins with.
-pub(crate) fn load_params(ctx: &Ctx) -> Result<Params, StateError> {
+///
+/// # Errors
+/// [`StateError`] if gas runs out or the disk fails.
+pub fn params(ctx: &Ctx) -> Result<Params, StateError> {
     let stored = PARAMS.load(ctx)?;
     Params::try_from(stored).map_err(|e| StateError::Invariant(e.to_string()))
 }

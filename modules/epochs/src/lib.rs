@@ -18,7 +18,7 @@ use geodesic_proto::geodesic::epochs::v1 as pb;
 use geodesic_proto::prost_types::Any;
 use serde_json::value::RawValue;
 
-pub use blocks::{by_index, current};
+pub use blocks::{by_index, current, params};
 pub use errors::Error;
 pub use params::Params;
 pub use schedule::{Epoch, Phase};

@@ -95,7 +95,11 @@ pub(crate) fn is_answered(demand: &pb::Demand) -> bool {
 }
 
 /// Answers a demand, or a part of it; the fee goes to the sender of the last part.
-pub(crate) fn open_poc(ctx: &mut Ctx, ports: &dyn Ports, m: &OpenPoc) -> Result<pb::MsgOpenPocResponse, Error> {
+pub(crate) fn open_poc(
+    ctx: &mut Ctx,
+    ports: &dyn Ports,
+    m: &OpenPoc,
+) -> Result<pb::MsgOpenPocResponse, Error> {
     let (window, epoch) = running(ctx, ports, m.epoch)?;
     at_height(ctx, "an answer", window.draw.saturating_add(1), window.verdict)?;
     let caller = caller(ctx, &m.origin, m.epoch)?;
@@ -109,10 +113,8 @@ pub(crate) fn open_poc(ctx: &mut Ctx, ports: &dyn Ports, m: &OpenPoc) -> Result<
     };
     let first = m.openings.first().map_or(0, |(k, _)| *k);
     let mut demand = DEMAND.get(ctx, &key)?.ok_or_else(|| none(first))?;
-    let output = demand.vrf_output.as_slice().try_into();
-    let output: [u8; 64] = output.map_err(|_| geodesic_core::StateError::Invariant("vrf_output".to_owned()))?;
     let totals = PROVER.get(ctx, &(m.epoch, caller.operator))?.unwrap_or_default();
-    let a_i = vrf::audit_seed(&output);
+    let a_i = vrf::stored_seed(&demand.vrf_output)?;
     let samples = samples(ctx, &a_i, &caller.operator, drawn(&epoch)?.samples, totals)?;
     let committed = Committed::load(ctx, m.epoch, &caller.operator)?;
     for (position, proof) in &m.openings {

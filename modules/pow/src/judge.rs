@@ -1,7 +1,7 @@
 //! `MsgAccuse`, `MsgCommitJudgment`, `MsgRevealJudgment`.
 
 use geodesic_challenge::{RTarget, judgment_hash, verify};
-use geodesic_core::{Ctx, Event, StateError};
+use geodesic_core::{Ctx, Event};
 use geodesic_proto::geodesic::pow::v1 as pb;
 
 use crate::errors::Error;
@@ -173,10 +173,9 @@ fn check_false_index(
     proof: &Proof,
 ) -> Result<(), Error> {
     let verdict = VERDICT.get(ctx, &(epoch.epoch, *auditor))?.ok_or(Error::NoSample(seen.position))?;
-    let output = verdict.vrf_output.as_slice().try_into();
-    let output: [u8; 64] = output.map_err(|_| StateError::Invariant("vrf_output".to_owned()))?;
     let totals = PROVER.get(ctx, &(epoch.epoch, *prover))?.unwrap_or_default();
-    let samples = samples(ctx, &vrf::audit_seed(&output), prover, drawn(epoch)?.samples, totals)?;
+    let samples =
+        samples(ctx, &vrf::stored_seed(&verdict.vrf_output)?, prover, drawn(epoch)?.samples, totals)?;
     let committed = Committed::load(ctx, epoch.epoch, prover)?;
     committed.check(ctx, epoch.r_target, sample(&samples, seen.position)?, proof)?;
     if proof.leaf.nonce == seen.nonce { Err(Error::IndexIsRight) } else { Ok(()) }
@@ -248,7 +247,13 @@ pub(crate) fn reveal_judgment(
 }
 
 /// The hash that a judge commits to; an accusation is named by its case number, big-endian in 4 bytes.
-fn judgment_of(ctx: &Ctx, epoch: u64, judge: &Operator, values: &[pb::CaseValue], salt: &[u8; 32]) -> [u8; 32] {
+fn judgment_of(
+    ctx: &Ctx,
+    epoch: u64,
+    judge: &Operator,
+    values: &[pb::CaseValue],
+    salt: &[u8; 32],
+) -> [u8; 32] {
     let ids: Vec<[u8; 4]> = values.iter().map(|v| v.case_id.to_be_bytes()).collect();
     let entries: Vec<(&[u8], &[u8])> =
         ids.iter().zip(values).map(|(id, v)| (id.as_slice(), v.value.as_slice())).collect();

@@ -30,7 +30,11 @@ pub enum Outcome<'a> {
 
 /// The outcome of a case with value `accused`, given each value that judges computed and the power behind it (each value
 /// once), out of `total`, which counts absent judges too.
-pub fn outcome<'a>(accused: &[u8], tally: impl IntoIterator<Item = (&'a [u8], u64)>, total: u64) -> Outcome<'a> {
+pub fn outcome<'a>(
+    accused: &[u8],
+    tally: impl IntoIterator<Item = (&'a [u8], u64)>,
+    total: u64,
+) -> Outcome<'a> {
     match tally.into_iter().find(|(_, power)| is_majority(*power, total)) {
         Some((value, _)) if value == accused => Outcome::Rejected,
         Some((value, _)) => Outcome::Upheld(value),

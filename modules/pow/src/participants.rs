@@ -180,7 +180,8 @@ pub(crate) fn update(
         return Err(not_active(&caller.text, "it is leaving"));
     }
     let is_owner = caller.sender.as_bytes() == caller.operator;
-    let forbidden = || Error::Unauthorized { sender: m.origin.sender.clone(), participant: caller.text.clone() };
+    let forbidden =
+        || Error::Unauthorized { sender: m.origin.sender.clone(), participant: caller.text.clone() };
     if m.leave {
         if !is_owner {
             return Err(forbidden());
@@ -220,7 +221,7 @@ pub(crate) fn not_active(participant: &str, reason: impl Into<String>) -> Error 
 }
 
 /// Checks that a participant counts in an epoch, and returns its nodes.
-pub(crate) fn active_nodes<'a>(p: &'a pb::Participant, epoch: u64) -> Result<&'a [u32], Error> {
+pub(crate) fn active_nodes(p: &pb::Participant, epoch: u64) -> Result<&[u32], Error> {
     if p.active_from > epoch {
         return Err(not_active(&p.participant, format!("it counts from epoch {}", p.active_from)));
     }

@@ -76,7 +76,13 @@ pub trait Ports {
     fn powers(&self, ctx: &Ctx) -> Result<Vec<(Operator, u64)>, StateError>;
     /// staking: burns `fraction` of the collateral that stood behind the operator at `height`, unbondings and
     /// redelegations begun since included; returns what was burned.
-    fn slash(&self, ctx: &mut Ctx, operator: &Operator, height: u64, fraction: Dec) -> Result<Int, StateError>;
+    fn slash(
+        &self,
+        ctx: &mut Ctx,
+        operator: &Operator,
+        height: u64,
+        fraction: Dec,
+    ) -> Result<Int, StateError>;
     /// staking: jails the operator; does nothing if it is jailed or gone.
     fn jail(&self, ctx: &mut Ctx, operator: &Operator) -> Result<(), StateError>;
     /// staking: weights above 0 from which powers follow, ascending by operator; never called with none.

@@ -1,10 +1,10 @@
 //! Which leaves an auditor samples, and whether a leaf is the sample.
 
 use geodesic_challenge::{
-    Commitment, Located, NodeCounts, Position, RTarget, Sample, resolve, sample_positions, verify, verify_hit_rank,
+    Commitment, Located, NodeCounts, Position, RTarget, Sample, resolve, sample_positions, verify,
+    verify_hit_rank,
 };
 use geodesic_core::{Ctx, StateError};
-use geodesic_proto::geodesic::pow::v1 as pb;
 
 use crate::errors::Error;
 use crate::keys::COMMITMENT;
@@ -49,7 +49,13 @@ impl Committed {
     }
 
     /// Checks that a leaf is the sample, and returns its node.
-    pub(crate) fn check(&self, ctx: &Ctx, r_target: u64, sample: &Sample, proof: &Proof) -> Result<u32, Error> {
+    pub(crate) fn check(
+        &self,
+        ctx: &Ctx,
+        r_target: u64,
+        sample: &Sample,
+        proof: &Proof,
+    ) -> Result<u32, Error> {
         charge_path(ctx, proof)?;
         let (located, commitment) = self.locate(sample)?;
         let (leaf, path, r_target) = (&proof.leaf, &proof.path, RTarget(r_target));

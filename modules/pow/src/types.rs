@@ -40,7 +40,10 @@ fn some(name: &str, len: usize, max: usize) -> Result<(), Error> {
 }
 
 /// Strictly ascending.
-fn ascending<T: PartialOrd + std::fmt::Display>(name: &str, items: impl Iterator<Item = T>) -> Result<(), Error> {
+fn ascending<T: PartialOrd + std::fmt::Display>(
+    name: &str,
+    items: impl Iterator<Item = T>,
+) -> Result<(), Error> {
     let mut last: Option<T> = None;
     for item in items {
         if let Some(last) = last.filter(|last| *last >= item) {
@@ -165,7 +168,11 @@ impl TryFrom<pb::MsgCommitPoc> for CommitPoc {
         let origin = Origin::new(&m.sender, &m.participant)?;
         some("nodes", m.nodes.len(), NODES_MAX)?;
         ascending("node", m.nodes.iter().map(|n| n.node_id))?;
-        Ok(Self { origin, epoch: m.epoch, nodes: m.nodes.iter().map(node_commitment).collect::<Result<_, _>>()? })
+        Ok(Self {
+            origin,
+            epoch: m.epoch,
+            nodes: m.nodes.iter().map(node_commitment).collect::<Result<_, _>>()?,
+        })
     }
 }
 
@@ -311,9 +318,18 @@ pub struct Accuse {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Target {
-    Leaf { prover: String, node_id: u32, proof: Proof },
+    Leaf {
+        prover: String,
+        node_id: u32,
+        proof: Proof,
+    },
     /// `proof` shows that the index is false; without it the tag is accused.
-    Tag { auditor: String, prover: String, position: u32, proof: Option<Proof> },
+    Tag {
+        auditor: String,
+        prover: String,
+        position: u32,
+        proof: Option<Proof>,
+    },
 }
 
 impl TryFrom<pb::MsgAccuse> for Accuse {
@@ -378,7 +394,11 @@ impl TryFrom<pb::MsgRevealJudgment> for RevealJudgment {
         at_most("values", m.values.len(), usize::try_from(CASES_MAX).unwrap_or(usize::MAX))?;
         ascending("case", m.values.iter().map(|v| v.case_id))?;
         if let Some(v) = m.values.iter().find(|v| !matches!(v.value.len(), 8 | 32)) {
-            return invalid(format!("value of case {} has {} bytes, must have 8 or 32", v.case_id, v.value.len()));
+            return invalid(format!(
+                "value of case {} has {} bytes, must have 8 or 32",
+                v.case_id,
+                v.value.len()
+            ));
         }
         let origin = Origin::new(&m.sender, &m.participant)?;
         Ok(Self { origin, epoch: m.epoch, salt: fixed("salt", &m.salt)?, values: m.values })

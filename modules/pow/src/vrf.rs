@@ -1,7 +1,7 @@
 //! The auditors' randomness.
 
 use geodesic_challenge::{Hash, chain_tag};
-use geodesic_core::Ctx;
+use geodesic_core::{Ctx, StateError};
 
 use crate::errors::Error;
 use crate::ports::Operator;
@@ -21,13 +21,25 @@ pub fn audit_seed(output: &[u8; 64]) -> Hash {
     *head
 }
 
+/// `a_i` of a stored output.
+pub(crate) fn stored_seed(output: &[u8]) -> Result<Hash, StateError> {
+    let output = output.try_into().map_err(|_| StateError::Invariant("a stored VRF output".to_owned()))?;
+    Ok(audit_seed(output))
+}
+
 /// Checks that `vrf` is the output of `key` for this auditor and draw, and returns `a_i`. Costs [`GAS_VRF`].
 ///
 /// Source: C2SP vrf-r255, RFC 9381.
 ///
 /// # Errors
 /// [`Error::Vrf`] if it is another.
-pub(crate) fn verify(ctx: &Ctx, key: &[u8], beacon: &Hash, auditor: &Operator, vrf: &Vrf) -> Result<Hash, Error> {
+pub(crate) fn verify(
+    ctx: &Ctx,
+    key: &[u8],
+    beacon: &Hash,
+    auditor: &Operator,
+    vrf: &Vrf,
+) -> Result<Hash, Error> {
     ctx.gas.charge(GAS_VRF, "VerifyVrf")?;
     let output = || {
         let key = vrf_r255::PublicKey::from_bytes(key.try_into().ok()?)?;

@@ -16,9 +16,7 @@ pub struct Settled {
     pub participant: [u8; 20],
     /// What it counts for in the split.
     pub weight: u128,
-    /// Its share is not minted: what it claimed did not stand.
-    pub void: bool,
-    /// Part of its share that it loses, 0 to 1.
+    /// Part of its share that is not minted: 0, a penalty, or 1 if what it claimed did not stand.
     pub penalty: Dec,
 }
 
@@ -43,7 +41,7 @@ pub fn settle(
     let weights: Vec<u128> = settled.iter().map(|s| s.weight).collect();
     let mut minted = 0_u128;
     for (who, share) in settled.iter().zip(split(emission, &weights)) {
-        let amount = if who.void { 0 } else { less(share, who.penalty) };
+        let amount = less(share, who.penalty);
         if amount == 0 {
             continue;
         }

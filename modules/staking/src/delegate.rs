@@ -18,7 +18,11 @@ use crate::validators::{change, existing, remove_validator, validator};
 ///
 /// # Errors
 /// [`StateError`] if gas runs out or the disk fails.
-pub fn delegation(ctx: &Ctx, delegator: &Address, operator: &Address) -> Result<Option<Delegation>, StateError> {
+pub fn delegation(
+    ctx: &Ctx,
+    delegator: &Address,
+    operator: &Address,
+) -> Result<Option<Delegation>, StateError> {
     keys::DELEGATIONS.get(ctx, &(len(delegator), len(operator)))
 }
 
@@ -260,7 +264,11 @@ pub(crate) fn unbonding_hook(ctx: &mut Ctx, ports: &dyn Ports, id: u64) -> Resul
 }
 
 /// Puts the coins on their way that genesis brings into the queue.
-pub(crate) fn import_unbonding(ctx: &mut Ctx, u: &UnbondingDelegation, e: &UnbondingEntry) -> Result<(), StateError> {
+pub(crate) fn import_unbonding(
+    ctx: &mut Ctx,
+    u: &UnbondingDelegation,
+    e: &UnbondingEntry,
+) -> Result<(), StateError> {
     let key = e.completion_time.sortable();
     let mut queue = keys::UNBONDING_QUEUE.get(ctx, &key)?.unwrap_or_default();
     let (delegator_address, validator_address) = (u.delegator.clone(), u.validator.clone());
@@ -319,11 +327,15 @@ fn complete_unbonding(
 }
 
 /// Delegators' unbondings from an operator.
-pub(crate) fn unbondings_from(ctx: &Ctx, operator: &Address) -> Result<Vec<(Address, UnbondingDelegation)>, Error> {
+pub(crate) fn unbondings_from(
+    ctx: &Ctx,
+    operator: &Address,
+) -> Result<Vec<(Address, UnbondingDelegation)>, Error> {
     let index = keys::UNBONDINGS_BY_VALIDATOR.prefix(ctx, &len(operator))?;
     let delegators: Vec<Address> = index.map(|e| e.map(|((_, d), ())| d.0)).collect::<Result<_, _>>()?;
     let load = |d: Address| {
-        let u = unbonding(ctx, &d, operator)?.ok_or_else(|| broken(format!("unbonding of {d:?} is not there")))?;
+        let u = unbonding(ctx, &d, operator)?
+            .ok_or_else(|| broken(format!("unbonding of {d:?} is not there")))?;
         Ok((d, u))
     };
     delegators.into_iter().map(load).collect()

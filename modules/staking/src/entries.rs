@@ -51,7 +51,13 @@ impl UnbondingEntry {
 
 impl UnbondingDelegation {
     /// Adds coins; whether they are an entry of their own, for those of one block and time are one entry.
-    pub(crate) fn add(&mut self, height: i64, completion: Time, coins: Int, id: u64) -> Result<bool, Overflow> {
+    pub(crate) fn add(
+        &mut self,
+        height: i64,
+        completion: Time,
+        coins: Int,
+        id: u64,
+    ) -> Result<bool, Overflow> {
         let same = |e: &&mut UnbondingEntry| e.creation_height == height && e.completion_time == completion;
         if let Some(entry) = self.entries.iter_mut().find(same) {
             entry.balance = entry.balance.checked_add(coins)?;

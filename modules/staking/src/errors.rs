@@ -71,7 +71,9 @@ pub enum Error {
     InvalidExchangeRate,
     #[error("empty validator public key")]
     EmptyPubKey,
-    #[error("cannot set validator commission to less than minimum rate of {0}: commission cannot be less than min rate")]
+    #[error(
+        "cannot set validator commission to less than minimum rate of {0}: commission cannot be less than min rate"
+    )]
     CommissionBelowMinRate(String),
     #[error("redelegation source validator not found")]
     BadRedelegationSrc,

@@ -1,10 +1,11 @@
 //! Every key: the SDK's, in its tree `staking`, and those of compute power and of validator sets, in the tree `compute`.
 
-use geodesic_core::item::{Item, Key, LenAddress, Map, Pb};
-use geodesic_core::{Address, StoreId};
+use geodesic_core::item::{Item, Key, LenAddress, Map, Pb, Text};
+use geodesic_core::{Address, Int, StoreId};
 use geodesic_proto::cosmos::staking::v1beta1 as pb;
 use geodesic_proto::geodesic::staking::v1 as own;
 use geodesic_proto::prost;
+use geodesic_proto::prost_types::Timestamp;
 
 use crate::entries::{Redelegation, UnbondingDelegation};
 use crate::params::{ComputeParams, Params};
@@ -78,20 +79,25 @@ pub static PARAMS: Item<Params, AsMessage> = Item::new(STORE, &[0x51]);
 /// `0x61 -> ValidatorUpdates`: of the last block, as the SDK orders them.
 pub static VALIDATOR_UPDATES: Item<pb::ValidatorUpdates, Pb> = Item::new(STORE, &[0x61]);
 
+/// A number for each operator.
+pub(crate) type Numbers = Map<[u8; 20], u64>;
+
 /// `0x00 -> u8`: 0 stake, 1 compute.
 pub static POWER_SOURCE: Item<u8> = Item::new(COMPUTE, &[0x00]);
 /// `0x01 -> ComputeParams`.
 pub static COMPUTE_PARAMS: Item<ComputeParams, AsMessage> = Item::new(COMPUTE, &[0x01]);
 /// `0x02 | operator:20 -> be64`: share behind the power, in units of 10^-12.
-pub static SHARES: Map<[u8; 20], u64> = Map::new(COMPUTE, &[0x02]);
+pub static SHARES: Numbers = Map::new(COMPUTE, &[0x02]);
 /// `0x03 | operator:20 -> be64`: power in the set, in millionths, never 0.
-pub static POWERS: Map<[u8; 20], u64> = Map::new(COMPUTE, &[0x03]);
+pub static POWERS: Numbers = Map::new(COMPUTE, &[0x03]);
 /// `0x04 | operator:20 -> be64`: share from the next activation on, in units of 10^-12.
-pub static PENDING: Map<[u8; 20], u64> = Map::new(COMPUTE, &[0x04]);
-/// `0x05 | operator:20 | height:be64 -> Backing`: collateral when power was given.
-pub static BACKINGS: Map<([u8; 20], u64), own::Backing, Pb> = Map::new(COMPUTE, &[0x05]);
-/// `0x06 | height:be64 -> ValidatorSet`: who signs from that height on.
-pub static SETS: Map<u64, own::ValidatorSet, Pb> = Map::new(COMPUTE, &[0x06]);
+pub static PENDING: Numbers = Map::new(COMPUTE, &[0x04]);
+/// `0x05 | height:be64 -> Timestamp`: when powers were given.
+pub static ACTIVATIONS: Map<u64, Timestamp, Pb> = Map::new(COMPUTE, &[0x05]);
+/// `0x06 | height:be64 | operator:20 -> decimal text`: collateral at an activation of those who had a share.
+pub static BACKINGS: Map<(u64, [u8; 20]), Int, Text> = Map::new(COMPUTE, &[0x06]);
+/// `0x07 | height:be64 -> ValidatorSet`: who signs from that height on.
+pub static SETS: Map<u64, own::ValidatorSet, Pb> = Map::new(COMPUTE, &[0x07]);
 
 /// Rank of a validator: by power, of equal powers the lower address ranks higher.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! The messages, one function each, with the SDK's order of checks and store accesses (`msg_server.go`).
 
+use geodesic_core::address::hash20;
 use geodesic_core::module::check_authority;
-use geodesic_core::{Address, Coin, Ctx, Dec, Event, Int, Sdk, TxError};
+use geodesic_core::{Address, Coin, Ctx, Dec, Event, Int, Sdk};
 use geodesic_proto::cosmos::staking::v1beta1 as pb;
 use geodesic_proto::geodesic::staking::v1 as own;
 use geodesic_proto::prost_types::Any;
-use sha2::{Digest, Sha256};
 
 use crate::delegate::{Source, delegate, shares_to_unbond, undelegate as begin_undelegation};
 use crate::errors::Error;
@@ -14,7 +14,8 @@ use crate::params::{ComputeParams, Params};
 use crate::ports::{Hook, Ports};
 use crate::time::Time;
 use crate::types::{
-    Commission, Status, Stored, Validator, check_description, ed25519_key, read_dec, read_int, update_description,
+    Commission, Status, Stored, Validator, check_description, ed25519_key, read_dec, read_int,
+    update_description,
 };
 use crate::validators::{rank_new, set_by_consensus, set_validator, validator, validator_by_consensus};
 
@@ -60,12 +61,14 @@ pub(crate) fn key_type(key: &Any) -> Option<(&'static str, Address)> {
         "/cosmos.crypto.multisig.LegacyAminoPubKey" => ("PubKeyMultisigThreshold", 20),
         _ => return None,
     };
-    // Only its length matters, for gas: no validator has a key of these types.
-    let hash: [u8; 32] = match ed25519_key(Some(key)) {
-        Ok(key) => Sha256::digest(key).into(),
-        Err(_) => Sha256::digest(&key.value).into(),
-    };
-    Some((name, Address::try_new(hash.get(..length)?).ok()?))
+    let mut address = match ed25519_key(Some(key)) {
+        Ok(key) => hash20(&key),
+        // Only its length matters, for gas: no validator has a key of these types.
+        Err(_) => hash20(&key.value),
+    }
+    .to_vec();
+    address.resize(length, 0);
+    Some((name, Address::try_new(address).ok()?))
 }
 
 /// Checks that need no state (`MsgCreateValidator.Validate`); the coin, the rates and the minimum come back.
@@ -116,7 +119,7 @@ pub(crate) fn create_validator(
     let description = msg.description.clone().unwrap_or_default();
     check_description(&description)?;
     let allowed = ports.pub_key_types(ctx)?;
-    if key_type != "ed25519" || !allowed.iter().any(|t| t == key_type) {
+    if key_type != "ed25519" || !(allowed.is_empty() || allowed.iter().any(|t| t == key_type)) {
         return Err(Error::PubKeyType { got: key_type.to_owned(), expected: allowed.join(" ") });
     }
     let mut v = Validator {
@@ -168,7 +171,9 @@ pub(crate) fn edit_validator(
         }
         let least = Params::load(ctx)?.min_commission_rate;
         if rate < least {
-            return Err(bad_request(format!("commission rate cannot be less than the min commission rate {least}")));
+            return Err(bad_request(format!(
+                "commission rate cannot be less than the min commission rate {least}"
+            )));
         }
     }
     let mut v = validator(ctx, &address)?.ok_or(Error::NoValidator)?;
@@ -247,7 +252,10 @@ pub(crate) fn undelegate(
             .attr("amount", &coin)
             .attr("completion_time", completion.rfc3339()),
     );
-    Ok(pb::MsgUndelegateResponse { completion_time: Some(completion.to_message()), amount: Some(coin.into()) })
+    Ok(pb::MsgUndelegateResponse {
+        completion_time: Some(completion.to_message()),
+        amount: Some(coin.into()),
+    })
 }
 
 /// Replaces the SDK's parameters.
@@ -256,7 +264,12 @@ pub(crate) fn update_params(
     msg: &pb::MsgUpdateParams,
 ) -> Result<pb::MsgUpdateParamsResponse, Error> {
     check_authority(ctx, &msg.authority)?;
-    let params = Params::from_message(msg.params.clone().unwrap_or_default()).map_err(Error::unregistered)?;
+    let params = msg.params.clone().unwrap_or_default();
+    let has_rate = !params.min_commission_rate.is_empty();
+    let params = Params::from_message(params).map_err(Error::unregistered)?;
+    if !has_rate {
+        return Err(Error::unregistered("minimum commission rate cannot be nil"));
+    }
     params.validate().map_err(Error::unregistered)?;
     keys::PARAMS.set(ctx, &params)?;
     Ok(pb::MsgUpdateParamsResponse {})
@@ -271,9 +284,4 @@ pub(crate) fn update_compute_params(
     let params = ComputeParams::from_message(msg.params.clone().unwrap_or_default()).map_err(bad_request)?;
     keys::COMPUTE_PARAMS.set(ctx, &params)?;
     Ok(own::MsgUpdateParamsResponse {})
-}
-
-/// Whether a message's numbers and keys are such: the SDK's decoder refuses it else.
-pub(crate) fn decodes(what: Result<(), String>) -> Result<(), TxError> {
-    what.map_err(|e| Sdk::TxDecode.with(e))
 }

@@ -101,8 +101,8 @@ impl Stored for Params {
 
     fn from_message(m: pb::Params) -> Result<Self, String> {
         let time = m.unbonding_time.unwrap_or_default();
-        let unbonding_time_ns =
-            duration_ns(&time).ok_or_else(|| format!("unbonding_time: {time:?} is no duration below 292 years"))?;
+        let unbonding_time_ns = duration_ns(&time)
+            .ok_or_else(|| format!("unbonding_time: {time:?} is no duration below 292 years"))?;
         Ok(Self {
             unbonding_time_ns,
             max_validators: m.max_validators,
@@ -194,7 +194,9 @@ impl ComputeParams {
         }
         let fits = collateral_per_share.to_u128().is_some_and(|c| c > 0 && i128::try_from(c).is_ok());
         if !fits {
-            return Err(format!("collateral_per_share is {collateral_per_share}, allowed are 1 to 2^127 - 1"));
+            return Err(format!(
+                "collateral_per_share is {collateral_per_share}, allowed are 1 to 2^127 - 1"
+            ));
         }
         Ok(Self { base, collateral_per_share })
     }

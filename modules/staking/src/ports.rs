@@ -25,30 +25,31 @@ pub enum Hook<'a> {
     AfterUnbondingInitiated { id: u64 },
 }
 
-/// Hashes of the header of the block being executed, which IBC reads out of the historical info.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct HeaderHashes {
-    /// State after the block before.
-    pub app_hash: Vec<u8>,
-    /// Validators of the next block.
-    pub next_validators_hash: Vec<u8>,
-}
-
 /// What staking needs of others. Pools are [`BONDED_POOL`] and [`NOT_BONDED_POOL`].
 pub trait Ports {
     /// Moves coins of an account into a pool, vesting ones too (`DelegateCoinsFromAccountToModule`).
     ///
     /// # Errors
     /// The bank's, such as too few coins.
-    fn delegate_coins(&self, ctx: &mut Ctx, from: &Address, pool: &'static str, coins: &Coins)
-    -> Result<(), TxError>;
+    fn delegate_coins(
+        &self,
+        ctx: &mut Ctx,
+        from: &Address,
+        pool: &'static str,
+        coins: &Coins,
+    ) -> Result<(), TxError>;
 
     /// Moves coins out of a pool to their owner (`UndelegateCoinsFromModuleToAccount`).
     ///
     /// # Errors
     /// The bank's.
-    fn undelegate_coins(&self, ctx: &mut Ctx, pool: &'static str, to: &Address, coins: &Coins)
-    -> Result<(), TxError>;
+    fn undelegate_coins(
+        &self,
+        ctx: &mut Ctx,
+        pool: &'static str,
+        to: &Address,
+        coins: &Coins,
+    ) -> Result<(), TxError>;
 
     /// Moves coins between the pools (`SendCoinsFromModuleToModule`).
     ///
@@ -80,17 +81,11 @@ pub trait Ports {
     /// [`StateError`] if the disk fails.
     fn pool_balance(&self, ctx: &Ctx, pool: &'static str, denom: &str) -> Result<Int, StateError>;
 
-    /// Key types that the consensus parameters allow, such as `ed25519`. Costs no gas.
+    /// Key types that the consensus parameters allow, such as `ed25519`; none if they say nothing. Costs no gas.
     ///
     /// # Errors
     /// [`StateError`] if the disk fails.
     fn pub_key_types(&self, ctx: &Ctx) -> Result<Vec<String>, StateError>;
-
-    /// Hashes of the header of the block being executed.
-    ///
-    /// # Errors
-    /// [`StateError`] if the disk fails.
-    fn header_hashes(&self, ctx: &Ctx) -> Result<HeaderHashes, StateError>;
 
     /// Whether an operator has a VRF key in force: without one it gets no power under `compute`.
     ///

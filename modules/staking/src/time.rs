@@ -17,6 +17,9 @@ const LAST: i128 = 253_402_300_800 * SECOND - 1;
 pub struct Time(i128);
 
 impl Time {
+    /// Go's zero time.
+    pub(crate) const FIRST: Self = Self(FIRST);
+
     /// The time of the block's header.
     pub fn of_block(ctx: &Ctx) -> Self {
         Self(ctx.block.time_ns.into())

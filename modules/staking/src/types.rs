@@ -6,7 +6,6 @@ use geodesic_proto::any;
 use geodesic_proto::cosmos::crypto::ed25519;
 use geodesic_proto::cosmos::staking::v1beta1 as pb;
 use geodesic_proto::prost::Message;
-use sha2::{Digest, Sha256};
 
 use crate::errors::Error;
 use crate::time::Time;
@@ -240,8 +239,7 @@ pub struct Validator {
 
 /// Consensus address of an Ed25519 key: the first 20 bytes of its SHA-256.
 pub fn consensus_address(pub_key: &[u8; 32]) -> [u8; 20] {
-    let hash: [u8; 32] = Sha256::digest(pub_key).into();
-    hash.first_chunk().copied().unwrap_or_default()
+    address::hash20(pub_key)
 }
 
 /// The Ed25519 key in an `Any`.
@@ -308,11 +306,8 @@ impl Validator {
 
     /// Takes coins in; returns the shares issued for them, one each at first.
     pub(crate) fn add_tokens(&mut self, amount: Int) -> Result<Dec, Error> {
-        let issued = if self.shares.is_zero() {
-            Dec::from_int(amount)
-        } else {
-            self.shares_from_tokens(amount)?
-        };
+        let issued =
+            if self.shares.is_zero() { Dec::from_int(amount) } else { self.shares_from_tokens(amount)? };
         self.tokens = self.tokens.checked_add(amount)?;
         self.shares = self.shares.checked_add(issued)?;
         Ok(issued)
@@ -321,11 +316,8 @@ impl Validator {
     /// Takes shares back; returns the tokens they are worth. The last ones get all that is left.
     pub(crate) fn remove_shares(&mut self, shares: Dec) -> Result<Int, Error> {
         let rest = self.shares.checked_sub(shares)?;
-        let worth = if rest.is_zero() {
-            self.tokens
-        } else {
-            self.tokens_from_shares(shares)?.truncate_int()
-        };
+        let worth =
+            if rest.is_zero() { self.tokens } else { self.tokens_from_shares(shares)?.truncate_int() };
         self.tokens = self.tokens.checked_sub(worth)?;
         if self.tokens.is_negative() {
             return Err(Overflow.into());
@@ -370,7 +362,10 @@ impl Stored for Validator {
             description: m.description.unwrap_or_default(),
             unbonding_height: m.unbonding_height,
             unbonding_time: read_time("unbonding_time", m.unbonding_time.as_ref())?,
-            commission: Commission::from_rates(&commission.commission_rates.unwrap_or_default(), update_time)?,
+            commission: Commission::from_rates(
+                &commission.commission_rates.unwrap_or_default(),
+                update_time,
+            )?,
             min_self_delegation: read_int("min_self_delegation", &m.min_self_delegation)?,
             on_hold: m.unbonding_on_hold_ref_count,
             unbonding_ids: m.unbonding_ids,

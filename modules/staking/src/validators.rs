@@ -39,7 +39,8 @@ pub fn all_validators(ctx: &Ctx) -> Result<Vec<Validator>, StateError> {
 
 /// A validator that something in state refers to.
 pub(crate) fn existing(ctx: &Ctx, operator: &Address) -> Result<Validator, Error> {
-    validator(ctx, operator)?.ok_or_else(|| broken(format!("validator {operator:?} is referred to, but not there")))
+    validator(ctx, operator)?
+        .ok_or_else(|| broken(format!("validator {operator:?} is referred to, but not there")))
 }
 
 pub(crate) fn set_validator(ctx: &mut Ctx, v: &Validator) -> Result<(), StateError> {
@@ -94,17 +95,24 @@ pub(crate) fn remove_tokens(ctx: &mut Ctx, v: &mut Validator, tokens: Int) -> Re
 pub(crate) fn remove_validator(ctx: &mut Ctx, ports: &dyn Ports, operator: &Address) -> Result<(), Error> {
     let Some(v) = validator(ctx, operator)? else { return Ok(()) };
     if !v.is_unbonded() {
-        return Err(Error::BadRemoveValidator("cannot call RemoveValidator on bonded or unbonding validators"));
+        return Err(Error::BadRemoveValidator(
+            "cannot call RemoveValidator on bonded or unbonding validators",
+        ));
     }
     if v.tokens.is_positive() {
-        return Err(Error::BadRemoveValidator("attempting to remove a validator which still contains tokens"));
+        return Err(Error::BadRemoveValidator(
+            "attempting to remove a validator which still contains tokens",
+        ));
     }
     let consensus = v.consensus();
     keys::VALIDATORS.delete(ctx, &len(operator))?;
     keys::VALIDATORS_BY_CONS.delete(ctx, &len(&consensus))?;
     unrank(ctx, &v)?;
     // The SDK only logs what this hook says.
-    match ports.hook(ctx, Hook::AfterValidatorRemoved { consensus: &consensus, operator }).map_err(Error::from) {
+    match ports
+        .hook(ctx, Hook::AfterValidatorRemoved { consensus: &consensus, operator })
+        .map_err(Error::from)
+    {
         Err(e) if e.is_fatal() => Err(e),
         _ => Ok(()),
     }

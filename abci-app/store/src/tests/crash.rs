@@ -1,7 +1,7 @@
 //! Crashes and damage: a block is there or it is not, and a damaged database says so.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use geodesic_core::store::{ChangeSet, Reader, StoreId};
 
@@ -116,11 +116,14 @@ fn all(db: &Db, cf: Cf) -> Vec<(Vec<u8>, Vec<u8>)> {
 #[test]
 fn a_damaged_record_is_named() {
     opened_after(|_, _| ()).unwrap();
-    for (cf, text) in [(Cf::Chunks, "checksum of chunk"), (Cf::Log, "checksum of log"), (Cf::Flat, "leaf differ")] {
+    for (cf, text) in
+        [(Cf::Chunks, "checksum of chunk"), (Cf::Log, "checksum of log"), (Cf::Flat, "leaf differ")]
+    {
         let error = opened_after(|db, batch| {
             let (key, mut value) = all(db, cf).into_iter().rev().find(|(_, v)| v.len() > 3).unwrap();
             if cf == Cf::Flat {
-                let found = all(db, cf).into_iter().find(|(k, v)| k.starts_with(b"bank") && v.len() > 3).unwrap();
+                let found =
+                    all(db, cf).into_iter().find(|(k, v)| k.starts_with(b"bank") && v.len() > 3).unwrap();
                 (value, _) = (found.1, ());
                 value[1] ^= 1;
                 batch.put(cf, &found.0, &value).unwrap();

@@ -1,0 +1,45 @@
+//! What an operator sets of the application.
+
+use std::path::PathBuf;
+
+use geodesic_core::DecCoins;
+
+/// Settings of the application; none of them is part of consensus.
+#[derive(Debug, Clone)]
+pub struct AppConfig {
+    /// Folder of the database.
+    pub db_path: PathBuf,
+    /// Sizes and pruning of the store.
+    pub store: geodesic_store::Options,
+    /// Smallest gas prices that the mempool takes; none asks for no fee.
+    pub min_gas_prices: DecCoins,
+    /// `app.toml`'s spelling of the prices, for queries.
+    pub min_gas_prices_text: String,
+    /// Transactions that CometBFT's mempool holds at most (`mempool.size`).
+    pub mempool_size: u64,
+    /// The process stops after committing this height; 0 never.
+    pub halt_height: u64,
+    /// Blocks that CometBFT keeps at least; 0 keeps all.
+    pub min_retain_blocks: u64,
+    /// Gas that a simulation may use.
+    pub simulate_gas: u64,
+    /// Secret of the VRF whose proofs are the vote extensions; without it they are empty.
+    pub vrf_secret: Option<[u8; 32]>,
+}
+
+impl AppConfig {
+    /// Defaults with the database in `db_path`.
+    pub fn new(db_path: impl Into<PathBuf>) -> Self {
+        Self {
+            db_path: db_path.into(),
+            store: geodesic_store::Options::default(),
+            min_gas_prices: DecCoins::default(),
+            min_gas_prices_text: String::new(),
+            mempool_size: 5000,
+            halt_height: 0,
+            min_retain_blocks: 0,
+            simulate_gas: 50_000_000,
+            vrf_secret: None,
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Between the types of ABCI and those of the chain.
+
+use geodesic_core::{Event, TxError};
+use geodesic_proto::tendermint::types::ConsensusParams;
+use geodesic_proto::prost::Message;
+use tendermint_proto::google::protobuf::Timestamp;
+use tendermint_proto::v0_38::abci::{
+    Event as AbciEvent, EventAttribute, ExecTxResult, ResponseCheckTx,
+};
+use tendermint_proto::v0_38::types::ConsensusParams as AbciParams;
+
+use crate::deliver::Outcome;
+
+const NANOS: i64 = 1_000_000_000;
+
+/// Events, all indexed.
+pub(crate) fn events(events: Vec<Event>) -> Vec<AbciEvent> {
+    let attribute = |(key, value)| EventAttribute { key, value, index: true };
+    let event = |e: Event| AbciEvent { r#type: e.kind, attributes: e.attributes.into_iter().map(attribute).collect() };
+    events.into_iter().map(event).collect()
+}
+
+/// Events of a block with where they come from: `mode=BeginBlock` or `EndBlock`.
+pub(crate) fn block_events(list: Vec<Event>, mode: &str) -> Vec<AbciEvent> {
+    events(list.into_iter().map(|e| e.attr("mode", mode)).collect())
+}
+
+fn gas(amount: u64) -> i64 {
+    i64::try_from(amount).unwrap_or(i64::MAX)
+}
+
+/// Gas that was asked for; without limit it reads -1, as CometBFT takes it.
+fn wanted(amount: u64) -> i64 {
+    i64::try_from(amount).unwrap_or(-1)
+}
+
+/// Code, codespace and text of an error, or those of success.
+pub(crate) fn error(e: Option<TxError>) -> (u32, String, String) {
+    e.map_or((0, String::new(), String::new()), |e| (e.code, e.codespace.to_owned(), e.log))
+}
+
+/// The result of a transaction in a block.
+pub(crate) fn tx_result(o: Outcome) -> ExecTxResult {
+    let (code, codespace, log) = error(o.error);
+    ExecTxResult {
+        code,
+        data: o.data.into(),
+        log,
+        info: String::new(),
+        gas_wanted: wanted(o.gas_wanted),
+        gas_used: gas(o.gas_used),
+        events: events(o.events),
+        codespace,
+    }
+}
+
+/// The answer of the mempool.
+pub(crate) fn check_result(o: Outcome) -> ResponseCheckTx {
+    let (code, codespace, log) = error(o.error);
+    ResponseCheckTx {
+        code,
+        data: o.data.into(),
+        log,
+        info: String::new(),
+        gas_wanted: wanted(o.gas_wanted),
+        gas_used: gas(o.gas_used),
+        events: events(o.events),
+        codespace,
+        ..ResponseCheckTx::default()
+    }
+}
+
+/// Nanoseconds since the Unix epoch; 0 if there is no time.
+pub(crate) fn time_ns(time: Option<&Timestamp>) -> i64 {
+    time.map_or(0, |t| t.seconds.saturating_mul(NANOS).saturating_add(i64::from(t.nanos)))
+}
+
+/// CometBFT's parameters in the chain's type, which has the same encoding.
+pub(crate) fn params_in(params: &AbciParams) -> Option<ConsensusParams> {
+    ConsensusParams::decode(prost::Message::encode_to_vec(params).as_slice()).ok()
+}
+
+/// The chain's parameters in ABCI's type, which has the same encoding.
+pub(crate) fn params_out(params: &ConsensusParams) -> Option<AbciParams> {
+    <AbciParams as prost::Message>::decode(params.encode_to_vec().as_slice()).ok()
+}
+
+/// A height that CometBFT sends; it never sends negative ones.
+pub(crate) fn height(height: i64) -> u64 {
+    u64::try_from(height).unwrap_or(0)
+}
+
+/// A height as CometBFT takes it.
+pub(crate) fn height_out(height: u64) -> i64 {
+    i64::try_from(height).unwrap_or(i64::MAX)
+}
