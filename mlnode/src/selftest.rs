@@ -73,10 +73,10 @@ fn against_reference(
 fn extremes(engine: &dyn Engine) -> Result<(), SelfTestError> {
     for (amax, wmax) in [(15_i32, 127_i8), (47, 127), (7, 31)] {
         let k = usize::try_from(((1 << 24) - 1) / (amax * i32::from(wmax))).unwrap_or(1);
-        let sign = |i: usize, flip: usize| if i / flip % 2 == 0 { 1 } else { -1 };
+        let sign = |i: usize, flip: usize| if (i / flip).is_multiple_of(2) { 1_i8 } else { -1 };
         let flips = [usize::MAX, 1, 2, k / 2];
-        let a: Vec<i32> = flips.iter().flat_map(|f| (0..k).map(|i| sign(i, *f) as i32 * amax)).collect();
-        let w: Vec<i8> = flips.iter().flat_map(|f| (0..k).map(|i| sign(i, *f) as i8 * wmax)).collect();
+        let a: Vec<i32> = flips.iter().flat_map(|f| (0..k).map(|i| i32::from(sign(i, *f)) * amax)).collect();
+        let w: Vec<i8> = flips.iter().flat_map(|f| (0..k).map(|i| sign(i, *f) * wmax)).collect();
         let want: Vec<i32> = a
             .chunks(k)
             .flat_map(|a| w.chunks(k).map(move |w| a.iter().zip(w).map(|(a, w)| a * i32::from(*w)).sum()))

@@ -13,7 +13,7 @@
 //! Source: behaviour of gogoproto's `jsonpb` as the SDK 0.50 sets it up; `tests/fixtures/json.json` holds its answers.
 
 mod read;
-mod scalar;
+pub(crate) mod scalar;
 mod write;
 
 use prost::{Message, Name};

@@ -28,13 +28,13 @@ fn integer<'a>(text: &'a str, max: &str) -> Option<(bool, &'a str)> {
 }
 
 /// Canonical decimal digits of a `math.Int`, in either direction.
-pub(super) fn int(text: &str) -> Option<String> {
+pub(crate) fn int(text: &str) -> Option<String> {
     let (negative, digits) = integer(text, MAX_INT)?;
     Some(format!("{}{digits}", if negative { "-" } else { "" }))
 }
 
 /// `"100000000000000000"` to `"0.100000000000000000"`.
-pub(super) fn dec_to_json(wire: &str) -> Option<String> {
+pub(crate) fn dec_to_json(wire: &str) -> Option<String> {
     let (negative, digits) = integer(wire, MAX_DEC)?;
     let padded = format!("{digits:0>width$}", width = DECIMALS.saturating_add(1));
     let (whole, fraction) = padded.split_at_checked(padded.len().checked_sub(DECIMALS)?)?;
@@ -42,7 +42,7 @@ pub(super) fn dec_to_json(wire: &str) -> Option<String> {
 }
 
 /// `"0.1"` to `"100000000000000000"`.
-pub(super) fn dec_from_json(json: &str) -> Option<String> {
+pub(crate) fn dec_from_json(json: &str) -> Option<String> {
     let (negative, unsigned) = json.strip_prefix('-').map_or((false, json), |rest| (true, rest));
     let (whole, fraction) = match unsigned.split_once('.') {
         Some((_, "")) => return None,
@@ -60,7 +60,7 @@ pub(super) fn dec_from_json(json: &str) -> Option<String> {
 }
 
 /// `1814400s`, with 0, 3, 6 or 9 decimals.
-pub(super) fn duration_to_json(duration: &Duration) -> Option<String> {
+pub(crate) fn duration_to_json(duration: &Duration) -> Option<String> {
     let (seconds, nanos) = (i128::from(duration.seconds), i128::from(duration.nanos));
     let mixed = (seconds > 0 && nanos < 0) || (seconds < 0 && nanos > 0);
     if duration.seconds.unsigned_abs() > MAX_DURATION.unsigned_abs() || nanos.abs() >= NANOS || mixed {
@@ -71,7 +71,7 @@ pub(super) fn duration_to_json(duration: &Duration) -> Option<String> {
 }
 
 /// Go's duration syntax: `1814400s`, `1h30m`, `-1.5s`, `250ms`, `0`.
-pub(super) fn duration_from_json(text: &str) -> Option<Duration> {
+pub(crate) fn duration_from_json(text: &str) -> Option<Duration> {
     let (negative, mut rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
     if text.len() > 64 || rest.is_empty() {
         return None;
@@ -109,7 +109,7 @@ fn nanos(number: &str, unit: &str) -> Option<i128> {
 }
 
 /// RFC 3339 in UTC, with 0, 3, 6 or 9 decimals.
-pub(super) fn timestamp_to_json(timestamp: &Timestamp) -> Option<String> {
+pub(crate) fn timestamp_to_json(timestamp: &Timestamp) -> Option<String> {
     let valid = TIMES.contains(&timestamp.seconds) && (0..1_000_000_000).contains(&timestamp.nanos);
     let whole = Timestamp { seconds: timestamp.seconds, nanos: 0 }.to_string();
     let fraction = fraction(timestamp.nanos.unsigned_abs());
@@ -117,7 +117,7 @@ pub(super) fn timestamp_to_json(timestamp: &Timestamp) -> Option<String> {
 }
 
 /// RFC 3339, with any offset.
-pub(super) fn timestamp_from_json(text: &str) -> Option<Timestamp> {
+pub(crate) fn timestamp_from_json(text: &str) -> Option<Timestamp> {
     let shape = text.is_ascii() && (20..=64).contains(&text.len()) && text.as_bytes().get(10) == Some(&b'T');
     // prost's parser lets a leap second pass.
     let shape = shape && text.get(17..19) != Some("60");
@@ -137,7 +137,7 @@ fn fraction(nanos: u32) -> String {
 }
 
 /// Appends a JSON string, escaped as Go does: `<`, `>`, `&` and the two line separators too.
-pub(super) fn push_string(out: &mut String, text: &str) {
+pub(crate) fn push_string(out: &mut String, text: &str) {
     out.push('"');
     for c in text.chars() {
         match c {
@@ -156,7 +156,7 @@ pub(super) fn push_string(out: &mut String, text: &str) {
 }
 
 /// Appends valid JSON without its blanks, escaped as [`push_string`] does.
-pub(super) fn push_compact(out: &mut String, json: &str) {
+pub(crate) fn push_compact(out: &mut String, json: &str) {
     let (mut quoted, mut escaped) = (false, false);
     for c in json.chars() {
         if quoted || !matches!(c, ' ' | '\n' | '\r' | '\t') {

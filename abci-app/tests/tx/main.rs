@@ -1,0 +1,15 @@
+//! Transactions against vectors of the Cosmos SDK, against tables of its rules, and against hostile bytes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+
+mod ante;
+mod decode;
+mod multisig;
+mod simulate;
+mod support;
+mod vectors;
