@@ -29,5 +29,6 @@ pub fn install(address: SocketAddr) -> Result<(), BuildError> {
     describe_histogram!(WEIGHTS_SECONDS, "seconds that generating the weights of a challenge took");
     describe_gauge!(QUEUE_DEPTH, "jobs waiting or running");
     describe_counter!(REFUSED, "requests refused, by reason");
+    ::metrics::gauge!(QUEUE_DEPTH).set(0.0);
     Ok(())
 }

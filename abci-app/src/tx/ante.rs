@@ -197,7 +197,7 @@ fn simulated_size(key: &PubKey, params: &Params) -> u64 {
 }
 
 /// The signer that signer info `i` belongs to.
-fn signer<'a>(signers: &'a [Address], i: usize, infos: usize) -> Result<&'a Address, TxError> {
+fn signer(signers: &[Address], i: usize, infos: usize) -> Result<&Address, TxError> {
     signers.get(i).ok_or_else(|| wrong_count(signers.len(), infos))
 }
 

@@ -22,7 +22,7 @@ fn group_address() -> Address {
 }
 
 /// A transaction of the group: `set` are the members (1 to 3) whose bit is set, `signers` who signs in their place.
-pub fn draft(set: &[u8], signers: &[u8]) -> Vec<u8> {
+pub(crate) fn draft(set: &[u8], signers: &[u8]) -> Vec<u8> {
     let byte = set.iter().fold(0_u8, |byte, member| byte | 0x80 >> (member - 1));
     draft_with(CompactBitArray { extra_bits_stored: 3, elems: vec![byte] }, signers)
 }

@@ -21,14 +21,14 @@ use geodesic_proto::prost_types::Any;
 use secp256k1::{Secp256k1, SecretKey};
 use sha2::{Digest, Sha256};
 
-pub const CHAIN: &str = "test-1";
+pub(crate) const CHAIN: &str = "test-1";
 /// What every account can pay.
-pub const BALANCE: u64 = 1_000_000;
+pub(crate) const BALANCE: u64 = 1_000_000;
 const FEES: StoreId = StoreId::tree("fees");
 
 /// The one message of these tests.
 #[derive(Debug)]
-pub struct Send(pub MsgSend);
+pub(crate) struct Send(pub MsgSend);
 
 impl TxMsg for Send {
     fn decode(any: &Any) -> Result<Self, TxError> {
@@ -45,7 +45,7 @@ impl TxMsg for Send {
     }
 }
 
-pub struct Bank;
+pub(crate) struct Bank;
 
 impl AntePorts for Bank {
     fn pay_fee(&self, ctx: &mut Ctx, payer: &Address, fee: &Coins) -> Result<(), TxError> {
@@ -63,55 +63,55 @@ impl Ports for Bank {
 }
 
 /// What was paid by an account.
-pub fn fees_of(ctx: &Ctx, address: &Address) -> Option<String> {
+pub(crate) fn fees_of(ctx: &Ctx, address: &Address) -> Option<String> {
     ctx.get(FEES, address.as_bytes()).unwrap().map(|bytes| String::from_utf8(bytes).unwrap())
 }
 
-pub fn secret(byte: u8) -> SecretKey {
+pub(crate) fn secret(byte: u8) -> SecretKey {
     SecretKey::from_byte_array([byte; 32]).unwrap()
 }
 
-pub fn key_any(byte: u8) -> Any {
+pub(crate) fn key_any(byte: u8) -> Any {
     any::pack(&pb::PubKey { key: secret(byte).public_key(&Secp256k1::new()).serialize().to_vec() })
 }
 
-pub fn pub_key(byte: u8) -> PubKey {
+pub(crate) fn pub_key(byte: u8) -> PubKey {
     PubKey::from_any(&key_any(byte)).unwrap()
 }
 
-pub fn address(byte: u8) -> Address {
+pub(crate) fn address(byte: u8) -> Address {
     pub_key(byte).address()
 }
 
-pub fn sign(byte: u8, message: &[u8]) -> Vec<u8> {
+pub(crate) fn sign(byte: u8, message: &[u8]) -> Vec<u8> {
     let digest = secp256k1::Message::from_digest(Sha256::digest(message).into());
     Secp256k1::new().sign_ecdsa(digest, &secret(byte)).serialize_compact().to_vec()
 }
 
-pub fn coin(denom: &str, amount: &str) -> Coin {
+pub(crate) fn coin(denom: &str, amount: &str) -> Coin {
     Coin { denom: denom.into(), amount: amount.into() }
 }
 
-pub fn send(from: u8) -> Any {
+pub(crate) fn send(from: u8) -> Any {
     send_text(&address(from).to_bech32("geo"), "")
 }
 
-pub fn send_text(from: &str, to: &str) -> Any {
+pub(crate) fn send_text(from: &str, to: &str) -> Any {
     let amount = vec![coin("ugeo", "5")];
     any::pack(&MsgSend { from_address: from.into(), to_address: to.into(), amount })
 }
 
-pub fn single(mode: SignMode) -> Option<ModeInfo> {
+pub(crate) fn single(mode: SignMode) -> Option<ModeInfo> {
     Some(ModeInfo { sum: Some(Sum::Single(Single { mode: mode.into() })) })
 }
 
-pub fn info(key: Option<Any>, sequence: u64) -> SignerInfo {
+pub(crate) fn info(key: Option<Any>, sequence: u64) -> SignerInfo {
     SignerInfo { public_key: key, mode_info: single(SignMode::Direct), sequence }
 }
 
 /// A transaction in the making: one send of account 1, signed by it.
 #[derive(Debug, Clone)]
-pub struct Draft {
+pub(crate) struct Draft {
     pub body: TxBody,
     pub auth_info: AuthInfo,
     /// Who signs, and with which account number.
@@ -134,11 +134,11 @@ impl Default for Draft {
 }
 
 impl Draft {
-    pub fn fee(&mut self) -> &mut Fee {
+    pub(crate) fn fee(&mut self) -> &mut Fee {
         self.auth_info.fee.as_mut().unwrap()
     }
 
-    pub fn sign_doc(&self, account_number: u64) -> Vec<u8> {
+    pub(crate) fn sign_doc(&self, account_number: u64) -> Vec<u8> {
         SignDoc {
             body_bytes: self.body.encode_to_vec(),
             auth_info_bytes: self.auth_info.encode_to_vec(),
@@ -148,26 +148,26 @@ impl Draft {
         .encode_to_vec()
     }
 
-    pub fn raw(&self, signatures: Vec<Vec<u8>>) -> Vec<u8> {
+    pub(crate) fn raw(&self, signatures: Vec<Vec<u8>>) -> Vec<u8> {
         let (body_bytes, auth_info_bytes) = (self.body.encode_to_vec(), self.auth_info.encode_to_vec());
         TxRaw { body_bytes, auth_info_bytes, signatures }.encode_to_vec()
     }
 
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         self.raw(self.signers.iter().map(|(key, number)| sign(*key, &self.sign_doc(*number))).collect())
     }
 
-    pub fn tx(&self) -> Tx {
+    pub(crate) fn tx(&self) -> Tx {
         decoded(&self.bytes())
     }
 }
 
-pub fn decoded(bytes: &[u8]) -> Tx {
+pub(crate) fn decoded(bytes: &[u8]) -> Tx {
     tx::decode::<Send>(bytes, "geo").unwrap().0
 }
 
 /// A chain at height 10 with accounts 1, 2 and 3, whose numbers are the same; their keys are not known yet.
-pub fn chain(mode: ExecMode) -> Ctx {
+pub(crate) fn chain(mode: ExecMode) -> Ctx {
     let block = BlockInfo {
         chain_id: CHAIN.into(),
         prefix: "geo".into(),
@@ -183,11 +183,11 @@ pub fn chain(mode: ExecMode) -> Ctx {
 }
 
 /// Runs the ante steps with node prices and block gas that do not bother.
-pub fn run(ctx: &mut Ctx, tx: &Tx) -> Result<(), TxError> {
+pub(crate) fn run(ctx: &mut Ctx, tx: &Tx) -> Result<(), TxError> {
     run_with(ctx, tx, &Verifier::default(), "", -1)
 }
 
-pub fn run_with(
+pub(crate) fn run_with(
     ctx: &mut Ctx,
     tx: &Tx,
     verifier: &Verifier,

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use crate::account::Account;
 use crate::keeper;
 use crate::keys::{ACCOUNTS, NEXT_NUMBER, PARAMS};
-use crate::modules::FEE_COLLECTOR;
+use crate::modules::AT_GENESIS;
 use crate::{Auth, params};
 
 fn fail(reason: impl std::fmt::Display) -> GenesisError {
@@ -78,7 +78,9 @@ pub fn init(ctx: &mut Ctx, state: Option<&RawValue>) -> Result<(), GenesisError>
     for account in &accounts {
         keeper::set_account(ctx, account).map_err(fail)?;
     }
-    keeper::get_module_account(ctx, FEE_COLLECTOR).map_err(fail)?;
+    for name in AT_GENESIS {
+        keeper::get_module_account(ctx, name).map_err(fail)?;
+    }
     Ok(())
 }
 

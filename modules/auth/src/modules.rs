@@ -33,6 +33,10 @@ pub const MODULE_ACCOUNTS: &[(&str, &[&str])] = &[
     ("transfer", &[MINTER, BURNER]),
 ];
 
+/// Module accounts that a chain begins with, in the order of the SDK's modules: the numbers of later accounts follow theirs.
+pub(crate) const AT_GENESIS: &[&str] =
+    &[FEE_COLLECTOR, "distribution", "bonded_tokens_pool", "not_bonded_tokens_pool", GOV, "mint"];
+
 /// Module accounts that anyone may send coins to.
 const RECEIVERS: &[&str] = &[GOV];
 
