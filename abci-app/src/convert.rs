@@ -66,7 +66,6 @@ pub(crate) fn check_result(o: Outcome) -> ResponseCheckTx {
         gas_used: gas(o.gas_used),
         events: events(o.events),
         codespace,
-        ..ResponseCheckTx::default()
     }
 }
 

@@ -114,6 +114,7 @@ impl UnaryService<Bytes> for Call {
     }
 }
 
+#[allow(clippy::result_large_err)] // tonic's own type
 fn height_of<T>(request: &Request<T>) -> Result<u64, Status> {
     let Some(value) = request.metadata().get(HEIGHT_HEADER) else { return Ok(0) };
     let height = value.to_str().ok().and_then(|text| text.parse().ok());

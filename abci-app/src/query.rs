@@ -47,11 +47,7 @@ impl QueryEnv<'_> {
     pub fn grpc(&self, path: &str, request: &[u8], height: u64) -> Result<(Vec<u8>, u64), QueryError> {
         let ctx = self.ctx(height)?;
         let at = ctx.block.height;
-        let response = match services::call(self, ctx, path, request) {
-            Ok(answer) => answer?,
-            Err(ctx) => router::query(&ctx, path, request)?,
-        };
-        Ok((response, at))
+        Ok((services::call(self, ctx, path, request)?, at))
     }
 }
 

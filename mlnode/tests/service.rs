@@ -118,75 +118,62 @@ async fn init_prepares_the_weights_once() {
     }
 }
 
+/// The answer is an error of this code whose message says `text`.
+fn refused<T>(code: Code, text: &str, answer: Result<T, Status>) {
+    let status = answer.err().expect(text);
+    assert_eq!(status.code(), code, "{status:?}");
+    assert!(status.message().contains(text), "{} does not say: {text}", status.message());
+}
+
 #[tokio::test]
-async fn bad_requests_name_the_field_and_its_bound() {
+async fn bad_generations_name_the_field_and_its_bound() {
     let (_handle, mut client) = start(|_| {}).await;
-    let mut cases: Vec<(Code, &str, Result<(), Status>)> = vec![];
-    let shaped = |change: fn(&mut pb::Shape)| {
+    let challenged = |change: fn(&mut pb::Challenge)| {
         let mut challenge = challenge();
-        change(challenge.shape.as_mut().unwrap());
+        change(&mut challenge);
         pb::GenerateRequest { challenge: Some(challenge), ..generate(0, Some(1)) }
     };
-    for (code, text, request) in [
-        (Code::InvalidArgument, "dim is 0, must be between 1", shaped(|s| s.dim = 0)),
-        (Code::InvalidArgument, "must be below 16777216", shaped(|s| s.ffn = u32::MAX)),
-        (Code::InvalidArgument, "layers is 4294967295", shaped(|s| s.layers = u32::MAX)),
-        (Code::InvalidArgument, "start_nonce is 5, must be below end_nonce 5", generate(5, Some(5))),
-        (
-            Code::InvalidArgument,
-            "participant has 19 bytes, must have 20",
-            pb::GenerateRequest { participant: vec![0; 19], ..generate(0, None) },
-        ),
-        (
-            Code::InvalidArgument,
-            "challenge is missing",
-            pb::GenerateRequest { challenge: None, ..generate(0, None) },
-        ),
-        (
-            Code::InvalidArgument,
-            "challenge.profile is 0, must be 1",
-            pb::GenerateRequest {
-                challenge: Some(pb::Challenge { profile: 0, ..challenge() }),
-                ..generate(0, None)
-            },
-        ),
-        (
-            Code::InvalidArgument,
-            "challenge.epoch_key has 33 bytes, must have 32",
-            pb::GenerateRequest {
-                challenge: Some(pb::Challenge { epoch_key: vec![0; 33], ..challenge() }),
-                ..generate(0, None)
-            },
-        ),
+    let shaped = |change: fn(&mut pb::Shape)| {
+        let mut request = generate(0, Some(1));
+        change(request.challenge.as_mut().unwrap().shape.as_mut().unwrap());
+        request
+    };
+    for (text, request) in [
+        ("dim is 0, must be between 1", shaped(|s| s.dim = 0)),
+        ("must be below 16777216", shaped(|s| s.ffn = u32::MAX)),
+        ("layers is 4294967295", shaped(|s| s.layers = u32::MAX)),
+        ("start_nonce is 5, must be below end_nonce 5", generate(5, Some(5))),
+        ("participant has 19 bytes, must have 20", {
+            pb::GenerateRequest { participant: vec![0; 19], ..generate(0, None) }
+        }),
+        ("challenge is missing", pb::GenerateRequest { challenge: None, ..generate(0, None) }),
+        ("challenge.shape is missing", challenged(|c| c.shape = None)),
+        ("challenge.profile is 0, must be 1", challenged(|c| c.profile = 0)),
+        ("challenge.epoch_key has 33 bytes, must have 32", challenged(|c| c.epoch_key = vec![0; 33])),
     ] {
-        cases.push((code, text, client.generate(request).await.map(|_| ())));
+        refused(Code::InvalidArgument, text, client.generate(request).await);
     }
+}
+
+#[tokio::test]
+async fn bad_and_oversized_requests_are_refused_before_they_cost_anything() {
+    let (_handle, mut client) = start(|_| {}).await;
     // Half a million layers of two values: valid, few weights each, and more than the memory allowed.
     let deep = pb::Shape { dim: 2, heads: 1, ffn: 1, layers: 500_000, ..shape_message(&micro()) };
     let init = pb::InitRequest { challenge: Some(pb::Challenge { shape: Some(deep), ..challenge() }) };
-    cases.push((
-        Code::FailedPrecondition,
-        "bytes of memory, at most 268435456",
-        client.init(init).await.map(|_| ()),
-    ));
-    let none = client.recompute(recompute(vec![])).await.map(|_| ());
-    cases.push((Code::InvalidArgument, "1 to 1024 are needed", none));
-    let many = client.recompute(recompute(vec![nonce(0); 1025])).await.map(|_| ());
-    cases.push((Code::ResourceExhausted, "1025 nonces asked for, at most 1024", many));
-    let huge = client.recompute(recompute(vec![nonce(0); 1_000_000])).await.map(|_| ());
-    cases.push((Code::ResourceExhausted, "message length too large", huge));
+    refused(Code::FailedPrecondition, "bytes of memory, at most 268435456", client.init(init).await);
     let mut logits = recompute(vec![nonce(0); 1000]);
     logits.include_logits = true;
     logits.challenge.as_mut().unwrap().shape.as_mut().unwrap().vocab = 1049;
-    let logits = client.recompute(logits).await.map(|_| ());
-    cases.push((Code::ResourceExhausted, "4196000 bytes, at most 4194304", logits));
     let auditor = pb::RecomputeRequest { auditor: vec![1], ..recompute(vec![nonce(0)]) };
-    let auditor = client.recompute(auditor).await.map(|_| ());
-    cases.push((Code::InvalidArgument, "auditor has 1 bytes, must have 20", auditor));
-    for (code, text, got) in cases {
-        let got = got.expect_err(text);
-        assert_eq!(got.code(), code, "{got:?}");
-        assert!(got.message().contains(text), "{} does not say: {text}", got.message());
+    for (code, text, request) in [
+        (Code::InvalidArgument, "1 to 1024 are needed", recompute(vec![])),
+        (Code::InvalidArgument, "auditor has 1 bytes, must have 20", auditor),
+        (Code::ResourceExhausted, "1025 nonces asked for, at most 1024", recompute(vec![nonce(0); 1025])),
+        (Code::ResourceExhausted, "4196000 bytes, at most 4194304", logits),
+        (Code::ResourceExhausted, "message length too large", recompute(vec![nonce(0); 3_000_000])),
+    ] {
+        refused(code, text, client.recompute(request).await);
     }
 }
 

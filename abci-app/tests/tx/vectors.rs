@@ -35,7 +35,7 @@ fn bytes(value: &Value) -> Vec<u8> {
 }
 
 #[test]
-fn direct_sign_bytes_and_signatures_of_the_sdk() {
+fn sign_bytes_and_signatures_of_the_sdk() {
     let vectors: Value = serde_json::from_str(include_str!("fixtures/sign.json")).unwrap();
     let key = PubKey::Secp256k1(bytes(&vectors["public"]).try_into().unwrap());
     let verifier = Verifier::default();
@@ -57,6 +57,8 @@ fn direct_sign_bytes_and_signatures_of_the_sdk() {
         };
         let message = sign_bytes(SignMode::Direct.into(), signer, &tx).unwrap();
         assert_eq!(message, bytes(&vector["direct_sign_bytes"]), "{name}");
+        let amino = sign_bytes(SignMode::LegacyAminoJson.into(), signer, &tx).unwrap();
+        assert_eq!(String::from_utf8(amino).unwrap(), vector["amino_sign_bytes"].as_str().unwrap(), "{name}");
         let data = tx.signatures().unwrap()[0].data.as_ref().unwrap();
         let signed = |mode| sign_bytes(mode, signer, &tx);
         verifier.check(&key, data, &signed).unwrap();

@@ -15,8 +15,8 @@ use crate::modules::hash20;
 pub const SECP256K1_LEN: usize = 33;
 /// Bytes of an ed25519 key.
 pub const ED25519_LEN: usize = 32;
-/// Deepest nesting of multisignature keys.
-pub const MAX_DEPTH: u32 = 6;
+/// Deepest nesting of keys: a single one in a group in a group in a group.
+pub const MAX_DEPTH: u32 = 4;
 /// Most keys of one multisignature key, nested ones not counted.
 pub const MAX_KEYS: usize = 100;
 

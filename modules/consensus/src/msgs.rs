@@ -23,11 +23,11 @@ pub(crate) fn update_params(ctx: &mut Ctx, msg: &pb::MsgUpdateParams) -> Result<
     }
     let old = PARAMS.load(ctx)?;
     let new = ConsensusParams {
-        block: msg.block.clone(),
-        evidence: msg.evidence.clone(),
+        block: msg.block,
+        evidence: msg.evidence,
         validator: msg.validator.clone(),
-        version: Some(old.version.clone().unwrap_or_default()),
-        abci: msg.abci.clone().or_else(|| old.abci.clone()),
+        version: Some(old.version.unwrap_or_default()),
+        abci: msg.abci.or(old.abci),
     };
     validate(&new).map_err(refuse)?;
     let heights = (vote_extensions_enable_height(&old), vote_extensions_enable_height(&new));

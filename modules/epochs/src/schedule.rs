@@ -129,7 +129,7 @@ impl From<pb::Epoch> for Epoch {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::as_conversions)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

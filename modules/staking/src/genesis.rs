@@ -14,7 +14,7 @@ use crate::blocks::new_set;
 use crate::compute;
 use crate::delegate::{import_delegation, import_unbonding, put_unbonding};
 use crate::entries::{Redelegation, UnbondingDelegation};
-use crate::errors::{Error, broken};
+use crate::errors::Error;
 use crate::keys::{self, len};
 use crate::math::SHARE_ONE;
 use crate::params::{ComputeParams, Params, PowerSource};
@@ -154,11 +154,11 @@ pub(crate) fn init(ctx: &mut Ctx, ports: &dyn Ports, raw: Option<&RawValue>) -> 
 }
 
 fn operator(ctx: &Ctx, text: &str) -> Result<Address, Error> {
-    ctx.valoper(text).map_err(|e| broken(format!("operator {text}: {e}")))
+    ctx.valoper(text).map_err(|e| Error::unregistered(format!("operator {text}: {e}")))
 }
 
 fn account(ctx: &Ctx, text: &str) -> Result<Address, Error> {
-    ctx.account(text).map_err(|e| broken(format!("delegator {text}: {e}")))
+    ctx.account(text).map_err(|e| Error::unregistered(format!("delegator {text}: {e}")))
 }
 
 fn write(ctx: &mut Ctx, ports: &dyn Ports, g: &Genesis) -> Result<(), Error> {
@@ -210,7 +210,10 @@ fn write_validator(ctx: &mut Ctx, ports: &dyn Ports, v: &Validator, exported: bo
 fn write_delegation(ctx: &mut Ctx, ports: &dyn Ports, d: &Delegation, exported: bool) -> Result<(), Error> {
     let (delegator, operator) = (&account(ctx, &d.delegator)?, &operator(ctx, &d.validator)?);
     if validator(ctx, operator)?.is_none() {
-        return Err(broken(format!("delegations: {} has no validator {}", d.delegator, d.validator)));
+        return Err(Error::unregistered(format!(
+            "delegations: {} has no validator {}",
+            d.delegator, d.validator
+        )));
     }
     if !exported {
         ports.hook(ctx, Hook::BeforeDelegationCreated { delegator, operator })?;
@@ -235,7 +238,7 @@ fn check_pool(
         return Ok(());
     }
     let denom = &params.bond_denom;
-    Err(broken(format!(
+    Err(Error::unregistered(format!(
         "{pool} holds {balance}{denom}, the validators and unbondings have {expected}{denom}"
     )))
 }
@@ -246,7 +249,7 @@ fn write_last_powers(ctx: &mut Ctx, powers: &[pb::LastValidatorPower]) -> Result
     for p in powers {
         let address = operator(ctx, &p.address)?;
         keys::LAST_VALIDATOR_POWER.set(ctx, &len(&address), &p.power)?;
-        let missing = || broken(format!("last_validator_powers: no validator {}", p.address));
+        let missing = || Error::unregistered(format!("last_validator_powers: no validator {}", p.address));
         let v = validator(ctx, &address)?.ok_or_else(missing)?;
         let power = u64::try_from(p.power).map_err(|_| geodesic_core::Overflow)?;
         members.push(Member { operator: address, pub_key: v.pub_key, power });
@@ -261,7 +264,7 @@ fn first_height(ctx: &Ctx) -> u64 {
 fn write_compute(ctx: &mut Ctx, g: &own::GenesisState) -> Result<(), Error> {
     let operator = |ctx: &Ctx, text: &str| {
         let address = operator(ctx, text)?;
-        address.as_20().ok_or_else(|| broken(format!("operator {text} has not 20 bytes")))
+        address.as_20().ok_or_else(|| Error::unregistered(format!("operator {text} has not 20 bytes")))
     };
     for p in &g.powers {
         let key = operator(ctx, &p.operator)?;
@@ -273,10 +276,10 @@ fn write_compute(ctx: &mut Ctx, g: &own::GenesisState) -> Result<(), Error> {
         }
     }
     for a in &g.activations {
-        read_time("activations.time", a.time.as_ref()).map_err(broken)?;
+        read_time("activations.time", a.time.as_ref()).map_err(Error::unregistered)?;
         keys::ACTIVATIONS.set(ctx, &a.height, &a.time.unwrap_or_default())?;
         for b in &a.backings {
-            let tokens = read_int("activations.backings.tokens", &b.tokens).map_err(broken)?;
+            let tokens = read_int("activations.backings.tokens", &b.tokens).map_err(Error::unregistered)?;
             keys::BACKINGS.set(ctx, &(a.height, operator(ctx, &b.operator)?), &tokens)?;
         }
     }

@@ -46,7 +46,7 @@ pub(crate) fn update(pub_key: &[u8; 32], power: i64) -> ValidatorUpdate {
 }
 
 /// Halves all powers, rounded up, until their sum is at most [`MAX_TOTAL_POWER`].
-pub(crate) fn bound_total(powers: &mut [(Address, u64)]) {
+pub fn bound_total(powers: &mut [(Address, u64)]) {
     let total = |powers: &[(Address, u64)]| powers.iter().map(|(_, p)| u128::from(*p)).sum::<u128>();
     while total(powers) > u128::from(MAX_TOTAL_POWER) && powers.iter().any(|(_, p)| *p > 1) {
         powers.iter_mut().for_each(|(_, p)| *p = p.div_ceil(2));

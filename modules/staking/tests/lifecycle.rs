@@ -221,6 +221,7 @@ fn historical_info_is_bounded_by_its_parameter() {
     let path = format!("{QUERY}HistoricalInfo");
     let r: pb::QueryHistoricalInfoResponse =
         chain.query(&path, &pb::QueryHistoricalInfoRequest { height: 6 });
+    #[allow(deprecated)] // the SDK's clients read this field
     let hist = r.hist.unwrap();
     let header = hist.header.unwrap();
     assert_eq!((header.height, header.app_hash, hist.valset.len()), (6, vec![6], 1));

@@ -1,5 +1,5 @@
 //! A chain of one module: staking over a bank that costs no gas, in a store of its own so that it is branched with it.
-#![allow(dead_code)] // each test binary uses its part
+#![allow(dead_code, unreachable_pub)] // each test binary uses its part
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
