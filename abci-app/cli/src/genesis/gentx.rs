@@ -149,7 +149,7 @@ fn create_validator(
         },
         "min_self_delegation": args.min_self_delegation,
         "delegator_address": "",
-        "validator_address": Kind::Operator.encode(&ctx.prefix, &account)?,
+        "validator_address": Kind::Validator.encode(&ctx.prefix, &account)?,
         "pubkey": pubkey,
         "value": { "denom": amount.denom, "amount": amount.amount },
     }))
