@@ -1,17 +1,17 @@
 //! The `geod` command line: commands, configuration files and the supervisor of CometBFT.
 
-mod app_toml;
+pub mod app_toml;
 pub mod comet;
-mod comet_keys;
+pub mod comet_keys;
 pub mod config;
 pub mod context;
 pub mod genesis;
-mod home;
+pub mod home;
 pub mod init;
 pub mod start;
-mod status;
-mod toml_file;
-mod version;
+pub mod status;
+pub mod toml_file;
+pub mod version;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;

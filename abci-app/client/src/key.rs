@@ -62,6 +62,8 @@ impl SecretKey {
     /// # Errors
     /// [`Error::Secret`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        // `from_slice` alone would fill up shorter ones with zeros.
+        let bytes: &[u8; 32] = bytes.try_into().map_err(|_| Error::Secret)?;
         SigningKey::from_slice(bytes).map(Self).map_err(|_| Error::Secret)
     }
 

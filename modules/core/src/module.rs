@@ -102,7 +102,7 @@ pub fn decode_msg<T: Message + Default>(any: &Any) -> Result<T, TxError> {
 /// Accepts only the account of the module `gov`, which alone may change parameters.
 ///
 /// # Errors
-/// `gov` 4 (`ErrInvalidSigner`) names both accounts.
+/// `gov` 13 (`ErrInvalidSigner`) names both accounts.
 pub fn check_authority(ctx: &Ctx, authority: &str) -> Result<(), TxError> {
     let expected = ctx.account_text(&module_address("gov"));
     if authority == expected {
@@ -111,7 +111,7 @@ pub fn check_authority(ctx: &Ctx, authority: &str) -> Result<(), TxError> {
     let log = format!(
         "invalid authority; expected {expected}, got {authority}: expected gov account as only signer for proposal message"
     );
-    Err(TxError::new("gov", 4, log))
+    Err(TxError::new("gov", 13, log))
 }
 
 /// Decodes a query's request, runs `f` and encodes the response.

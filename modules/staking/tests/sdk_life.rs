@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use common::*;
+use geodesic_core::store::{Entry, Range};
 use geodesic_core::{Ctx, Dec};
 use geodesic_proto::cosmos::staking::v1beta1 as pb;
 use geodesic_proto::prost::Message;
@@ -38,8 +39,8 @@ fn text(v: &Value) -> &str {
 }
 
 /// The whole store, as entries and as a hash.
-fn store(ctx: &Ctx) -> (Vec<(Vec<u8>, Vec<u8>)>, String) {
-    let range = geodesic_core::store::Range::default();
+fn store(ctx: &Ctx) -> (Vec<Entry>, String) {
+    let range = Range::default();
     let entries: Vec<_> = ctx.range(keys::STORE, &range).unwrap().map(Result::unwrap).collect();
     let mut hash = Sha256::new();
     for part in entries.iter().flat_map(|(k, v)| [k, v]) {

@@ -88,7 +88,8 @@ impl<'a> Gentx<'a> {
         let memo = text("/body/memo").unwrap_or_default();
         let (node_id, address) = memo.split_once('@').unwrap_or_default();
         let hex = node_id.len() == 40 && node_id.bytes().all(|b| b.is_ascii_hexdigit());
-        if !memo.is_empty() && !(hex && address.contains(':') && !memo.contains(',')) {
+        let is_peer = hex && address.contains(':') && !memo.contains(',');
+        if !is_peer && !memo.is_empty() {
             bail!("memo {memo:?} is not NODE_ID@HOST:PORT");
         }
         Ok(Self {

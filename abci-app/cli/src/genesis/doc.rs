@@ -100,11 +100,12 @@ impl GenesisDoc {
         self.0.get("app_state").and_then(Value::as_object).context("app_state is missing")
     }
 
-    /// The value at a dotted path in `app_state`, such as `staking.params.bond_denom`.
+    /// The value at a dotted path, such as `staking.params.bond_denom`; see [`GenesisDoc::set`].
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&Value> {
-        let mut value = self.0.get("app_state")?;
-        for part in path.split('.') {
+        let mut parts = parts(path);
+        let mut value = self.0.get(parts.next()?)?;
+        for part in parts {
             value = step(value, part)?;
         }
         Some(value)
@@ -149,9 +150,7 @@ impl GenesisDoc {
     }
 
     fn get_mut(&mut self, path: &str) -> anyhow::Result<&mut Value> {
-        let first = path.split('.').next().unwrap_or_default();
-        let root = if OUTER.contains(&first) { None } else { Some("app_state") };
-        let mut parts = root.into_iter().chain(path.split('.').filter(|part| !part.is_empty()));
+        let mut parts = parts(path);
         let first = parts.next().unwrap_or_default();
         let mut value = self.0.get_mut(first).with_context(|| format!("no {first:?}"))?;
         for part in parts {
@@ -195,6 +194,13 @@ impl GenesisDoc {
         }
         true
     }
+}
+
+/// Names on the way from the document to a path.
+fn parts(path: &str) -> impl Iterator<Item = &str> {
+    let first = path.split('.').next().unwrap_or_default();
+    let root = if OUTER.contains(&first) { None } else { Some("app_state") };
+    root.into_iter().chain(path.split('.').filter(|part| !part.is_empty()))
 }
 
 fn into_object(value: Value) -> anyhow::Result<Map<String, Value>> {

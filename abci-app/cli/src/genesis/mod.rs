@@ -23,7 +23,7 @@ pub enum Command {
     /// Give an account coins
     AddGenesisAccount(account::AddArgs),
     /// Sign the transaction that makes this node a validator
-    Gentx(gentx::GentxArgs),
+    Gentx(Box<gentx::GentxArgs>),
     /// Put the signed transactions of all validators into the genesis
     CollectGentxs(collect::CollectArgs),
     /// Execute the genesis as a chain would, and say what is wrong with it

@@ -224,9 +224,13 @@ fn serve_grpc(app: App, address: SocketAddr, runtime: &Runtime) -> anyhow::Resul
     let (bound, is_bound) = oneshot::channel();
     let (stop, stopped) = oneshot::channel::<()>();
     let task = runtime.spawn(async move {
-        // A sender that is gone asks for the end too; nobody waits for `bound` if the process is ending.
+        // A sender that is gone asks for the end too.
         let stopped = async { stopped.await.unwrap_or(()) };
-        let served = grpc::serve(app, address, |address| drop(bound.send(address)), stopped).await;
+        let report = |address| {
+            // The one who waits for it is gone only if the process is ending.
+            let _ = bound.send(address);
+        };
+        let served = grpc::serve(app, address, report, stopped).await;
         if let Err(error) = served {
             tracing::error!(%error, "gRPC server failed");
         }

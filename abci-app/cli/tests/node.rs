@@ -1,0 +1,346 @@
+//! The program `geod` as an operator uses it, without and with a real CometBFT.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use geodesic_client::address::Kind;
+use geodesic_client::key::SecretKey;
+use geodesic_client::keyring::{Backend, Keyring};
+use geodesic_client::prompt::Terminal;
+use serde_json::Value;
+
+const GEOD: &str = env!("CARGO_BIN_EXE_geod");
+
+struct Home {
+    dir: tempfile::TempDir,
+}
+
+impl Home {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("home")
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(GEOD);
+        command.args(args).arg("--home").arg(self.path()).args(["--keyring-backend", "test"]);
+        command.stdin(Stdio::null()).env_remove("GEOD_RESTARTS");
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    fn ok(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn refused(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert_eq!(output.status.code(), Some(1), "{args:?} was not refused");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    /// A key in the keyring, and its address.
+    fn key(&self, name: &str) -> String {
+        let mut keyring = Keyring::open(Backend::Test, &self.path(), Box::new(Terminal)).unwrap();
+        let record = keyring.add(name, &SecretKey::random()).unwrap();
+        Kind::Account.encode("geo", &record.address()).unwrap()
+    }
+
+    fn json(&self, name: &str) -> Value {
+        serde_json::from_str(&fs::read_to_string(self.file(name)).unwrap()).unwrap()
+    }
+
+    /// A network of one validator on ports of its own.
+    fn network(&self) {
+        self.ok(&["init", "one", "--chain-id", "test-1"]);
+        self.key("validator");
+        self.ok(&["genesis", "add-genesis-account", "validator", "1000000000ugeo"]);
+        self.ok(&["genesis", "gentx", "validator", "500000000ugeo", "--ip", "127.0.0.1"]);
+        self.ok(&["genesis", "collect-gentxs"]);
+        for (file, key, value) in [
+            ("config", "rpc.laddr", format!("tcp://127.0.0.1:{}", free_port())),
+            ("config", "p2p.laddr", format!("tcp://127.0.0.1:{}", free_port())),
+            ("config", "consensus.timeout_commit", "100ms".to_owned()),
+            ("app", "grpc.address", format!("127.0.0.1:{}", free_port())),
+        ] {
+            self.ok(&["config", "set", file, key, &value]);
+        }
+    }
+
+    fn start(&self, args: &[&str]) -> Node {
+        let mut command = self.command(args);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        let (send, lines) = channel();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                // The test may have seen enough.
+                let _ = send.send(line);
+            }
+        });
+        Node { child, lines, seen: Vec::new() }
+    }
+
+    fn height(&self) -> Option<u64> {
+        let url = self.ok(&["config", "get", "config", "rpc.laddr"]);
+        let status = self.run(&["status", "--node", url.trim()]);
+        let status: Value = serde_json::from_slice(&status.stdout).ok()?;
+        status["sync_info"]["latest_block_height"].as_str()?.parse().ok()
+    }
+
+    fn wait_for_height(&self, height: u64) -> u64 {
+        wait("a height", || self.height().filter(|now| *now >= height))
+    }
+}
+
+/// A running `geod start`, ended when dropped.
+struct Node {
+    child: Child,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+}
+
+impl Node {
+    /// The first line of its output with this text.
+    fn line(&mut self, text: &str) -> String {
+        let end = Instant::now() + Duration::from_secs(60);
+        while let Ok(line) = self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            self.seen.push(line.clone());
+            if line.contains(text) {
+                return line;
+            }
+        }
+        panic!("no {text:?} in {:#?}", self.seen);
+    }
+
+    fn signal(&self, signal: &str) {
+        signal_process(self.child.id(), signal);
+    }
+
+    fn comet_pid(&mut self) -> u32 {
+        let line = self.line("started pid=");
+        line.split("pid=").nth(1).unwrap().split_whitespace().next().unwrap().parse().unwrap()
+    }
+
+    fn end(&mut self) -> Option<i32> {
+        wait("the end", || self.child.try_wait().unwrap()).code()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn signal_process(pid: u32, signal: &str) {
+    assert!(Command::new("kill").args(["-s", signal, &pid.to_string()]).status().unwrap().success());
+}
+
+fn is_alive(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}
+
+fn wait<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(90) {
+        if let Some(value) = ready() {
+            return value;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    panic!("{what} did not come");
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn init_makes_a_private_home_and_keeps_what_is_there() {
+    let home = Home::new();
+    let output = home.run(&["init", "one", "--chain-id", "test-1"]);
+    assert!(output.status.success());
+    let summary: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!((&summary["moniker"], &summary["chain_id"]), (&"one".into(), &"test-1".into()));
+    assert_eq!(summary["node_id"].as_str().unwrap(), home.ok(&["comet", "show-node-id"]).trim());
+    assert_eq!(summary["app_message"]["staking"]["power_source"], "compute");
+
+    for dir in ["", "config", "data"] {
+        assert_eq!(mode(&home.file(dir)), 0o700, "{dir}");
+    }
+    for key in [
+        "config/node_key.json",
+        "config/priv_validator_key.json",
+        "config/vrf_key.json",
+        "data/priv_validator_state.json",
+    ] {
+        assert_eq!(mode(&home.file(key)), 0o600, "{key}");
+    }
+    let key = |home: &Home| fs::read(home.file("config/priv_validator_key.json")).unwrap();
+    let before = key(&home);
+    assert!(home.refused(&["init", "two"]).contains("--overwrite"));
+    home.ok(&["init", "two", "--overwrite"]);
+    assert_eq!(key(&home), before, "keys stay");
+    assert_eq!(home.ok(&["config", "get", "config", "moniker"]).trim(), "two");
+    assert_eq!(home.ok(&["config", "get", "client", "chain-id"]).trim(), "test-1", "client.toml was the default");
+}
+
+#[test]
+fn a_genesis_of_two_validators_is_valid() {
+    let (first, second) = (Home::new(), Home::new());
+    for (home, name) in [(&first, "one"), (&second, "two")] {
+        home.ok(&["init", name, "--chain-id", "test-2"]);
+    }
+    let (one, two) = (first.key("validator"), second.key("validator"));
+    assert!(first.refused(&["genesis", "gentx", "validator", "5ugeo"]).contains("add-genesis-account"));
+    for address in [&one, &two] {
+        first.ok(&["genesis", "add-genesis-account", address, "1000000000ugeo"]);
+    }
+    fs::copy(first.file("config/genesis.json"), second.file("config/genesis.json")).unwrap();
+    assert!(first.refused(&["genesis", "gentx", "validator", "1000000001ugeo"]).contains("cannot delegate"));
+    assert!(first.refused(&["genesis", "validate"]).contains("no validator"));
+    for (home, port) in [(&first, "1001"), (&second, "1002")] {
+        home.ok(&["genesis", "gentx", "validator", "500000000ugeo", "--ip", "127.0.0.1", "--p2p-port", port]);
+    }
+    for entry in fs::read_dir(second.file("config/gentx")).unwrap() {
+        let from = entry.unwrap().path();
+        fs::copy(&from, first.file("config/gentx").join(from.file_name().unwrap())).unwrap();
+    }
+    first.ok(&["genesis", "collect-gentxs"]);
+    let peers = first.ok(&["config", "get", "config", "p2p.persistent_peers"]);
+    assert_eq!(peers.trim(), format!("{}@127.0.0.1:1002", second.ok(&["comet", "show-node-id"]).trim()));
+    let gen_txs = &first.json("config/genesis.json")["app_state"]["genutil"]["gen_txs"];
+    assert_eq!(gen_txs.as_array().unwrap().len(), 2);
+    assert!(first.ok(&["genesis", "validate"]).contains("with 2 validators"));
+
+    let path = first.file("config/genesis.json");
+    let genesis = fs::read_to_string(&path).unwrap();
+    first.ok(&["genesis", "set", "epochs.params.epoch_length", "3"]);
+    assert!(first.refused(&["genesis", "validate"]).contains("epoch_length is 3"));
+    // A signature holds for one chain id.
+    fs::write(&path, genesis.replace("\"test-2\"", "\"test-3\"")).unwrap();
+    assert!(first.refused(&["genesis", "validate"]).contains("gen_txs[0]"));
+}
+
+#[test]
+fn a_second_collection_refuses_a_validator_that_is_there_twice() {
+    let home = Home::new();
+    home.network();
+    let dir = home.file("config/gentx");
+    let file = fs::read_dir(&dir).unwrap().next().unwrap().unwrap().path();
+    fs::copy(&file, dir.join("again.json")).unwrap();
+    assert!(home.refused(&["genesis", "collect-gentxs"]).contains("has"));
+    fs::write(dir.join("again.json"), "{}").unwrap();
+    assert!(home.refused(&["genesis", "collect-gentxs"]).contains("again.json"));
+}
+
+#[test]
+fn start_refuses_what_cannot_work() {
+    let home = Home::new();
+    assert!(home.refused(&["start"]).contains("genesis.json is missing"));
+    home.network();
+    let vrf = home.file("config/vrf_key.json");
+    fs::set_permissions(&vrf, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(home.refused(&["start"]).contains("chmod 600"));
+    fs::set_permissions(&vrf, fs::Permissions::from_mode(0o600)).unwrap();
+    for (args, text) in [
+        (&["start", "--pruning", "some"][..], "pruning"),
+        (&["start", "--minimum-gas-prices", "cheap"], "minimum-gas-prices"),
+        (&["start", "--grpc.address", "nowhere"], "grpc.address"),
+    ] {
+        assert!(home.refused(args).contains(text), "{args:?}");
+    }
+    let old = home.dir.path().join("cometbft");
+    fs::write(&old, "#!/bin/sh\necho 0.37.4\n").unwrap();
+    fs::set_permissions(&old, fs::Permissions::from_mode(0o755)).unwrap();
+    let output = home.command(&["start"]).env("COMETBFT", &old).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("0.37.4") && error.contains("0.38.25"), "{error}");
+}
+
+#[test]
+fn an_application_alone_opens_nothing_but_its_socket() {
+    let home = Home::new();
+    let mut node = home.start(&["start", "--with-comet=false"]);
+    node.line("ABCI server listens");
+    assert!(!node.seen.iter().any(|line| line.contains("gRPC") || line.contains("metrics")), "{:?}", node.seen);
+    let socket = home.file("data/abci.sock");
+    assert_eq!(mode(&socket), 0o600);
+    let error = home.refused(&["start", "--with-comet=false"]);
+    assert!(error.contains("LOCK") || error.contains("lock") || error.contains("another process"), "{error}");
+    node.signal("TERM");
+    assert_eq!(node.end(), Some(0));
+    assert!(!socket.exists());
+}
+
+/// Real blocks; a restart goes on; both ways to stop; CometBFT never outlives `geod`.
+#[test]
+#[ignore = "needs cometbft v0.38.25 in PATH, COMETBFT or ~/.cache/geodesic/bin"]
+fn a_node_makes_blocks_and_stops_cleanly() {
+    let home = Home::new();
+    home.network();
+    let mut node = home.start(&["start", "--log_format", "plain"]);
+    let comet = node.comet_pid();
+    let height = home.wait_for_height(5);
+    node.signal("TERM");
+    assert_eq!(node.end(), Some(0));
+    assert!(!is_alive(comet), "CometBFT was stopped first");
+
+    let mut node = home.start(&["start"]);
+    let comet = node.comet_pid();
+    home.wait_for_height(height + 3);
+    node.signal("KILL");
+    node.end();
+    wait("CometBFT's end", || (!is_alive(comet)).then_some(()));
+
+    let mut node = home.start(&["start"]);
+    home.wait_for_height(height + 5);
+    node.signal("INT");
+    assert_eq!(node.end(), Some(0));
+}
+
+#[test]
+#[ignore = "needs cometbft v0.38.25 in PATH, COMETBFT or ~/.cache/geodesic/bin"]
+fn both_are_started_anew_when_cometbft_dies() {
+    let home = Home::new();
+    home.network();
+    let mut node = home.start(&["start"]);
+    let comet = node.comet_pid();
+    let height = home.wait_for_height(3);
+    signal_process(comet, "KILL");
+    node.line("ended by itself");
+    let next = node.comet_pid();
+    assert_ne!(next, comet);
+    home.wait_for_height(height + 3);
+    node.signal("TERM");
+    assert_eq!(node.end(), Some(0));
+    assert!(!is_alive(next));
+}
