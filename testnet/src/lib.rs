@@ -1,1 +1,3 @@
 //! Local networks, the in-process chain driver, fixtures and end-to-end tests.
+
+pub mod driver;

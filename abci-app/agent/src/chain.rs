@@ -1,318 +1,218 @@
-//! What the chain says, in the agent's own types.
+//! What the agent asks of the chain.
 
-use std::collections::BTreeMap;
-
-use geodesic_challenge::Commitment;
-use geodesic_client::address::{Error as AddressError, Kind};
-use geodesic_client::rpc::{Client, Error as RpcError};
+use geodesic_challenge::Address;
+use geodesic_client::address::Kind;
+use geodesic_client::rpc::{self, Client};
 use geodesic_proto::cosmos::base::query::v1beta1::{PageRequest, PageResponse};
 use geodesic_proto::geodesic::epochs::v1 as epochs;
-use geodesic_proto::geodesic::pow::v1 as pow;
+use geodesic_proto::geodesic::pow::v1 as pb;
 use geodesic_proto::geodesic::rewards::v1 as rewards;
 use prost::Message;
 
-use crate::duties::{Draw, Operator, Prover};
+use crate::error::{Error, Result};
 
-/// Entries asked for at a time.
-const PAGE: u64 = 500;
+/// Entries asked for in one page.
+const PAGE: u64 = 1000;
+/// Most pages read of one list: the lists are bounded by the chain, this bounds what a broken node can make of them.
+const PAGES_MAX: usize = 1000;
 
-/// Pages of one list at most: what is longer is no honest answer.
-const PAGES_MAX: usize = 200;
-
-/// Why the chain's answer is of no use.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The node does not answer.
-    #[error(transparent)]
-    Rpc(#[from] RpcError),
-    /// An address is none.
-    #[error(transparent)]
-    Address(#[from] AddressError),
-    /// A field is missing or has the wrong length.
-    #[error("unexpected answer of the chain: {0}")]
-    Unexpected(&'static str),
+/// The chain, as an agent sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct Chain {
+    pub(crate) client: Client,
+    pub(crate) prefix: String,
 }
 
-/// The chain behind a node's RPC.
-#[derive(Clone)]
-pub struct Chain {
-    client: Client,
-    prefix: String,
+/// `None` if the chain says that there is no such thing.
+fn optional<T>(reply: Result<T, rpc::Error>) -> Result<Option<T>> {
+    match reply {
+        Ok(reply) => Ok(Some(reply)),
+        Err(e) if e.is_not_found() => Ok(None),
+        Err(e) => Err(e.into()),
+    }
 }
 
-/// An epoch as it began and was drawn.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Epoch {
-    /// Its number.
-    pub index: u64,
-    /// Seed of its weights and nonces.
-    pub key: [u8; 32],
-    /// Distance below which a nonce is a hit, units of 2^-32.
-    pub r_target: u64,
-    /// Leaves below which a prover has no weight.
-    pub min_leaves: u64,
-    /// Absent before X.
-    pub draw: Option<Draw>,
+fn page(key: Vec<u8>) -> Option<PageRequest> {
+    Some(PageRequest { key, limit: PAGE, ..PageRequest::default() })
 }
 
-/// How another agent is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Peer {
-    /// Its URL.
-    pub url: String,
-    /// SHA-256 of its certificate's public key.
-    pub key_hash: [u8; 32],
-}
-
-/// Powers and provers of an epoch.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Audited {
-    /// Operator -> power and VRF key at X.
-    pub powers: BTreeMap<Operator, (u64, Vec<u8>)>,
-    /// Who is audited.
-    pub provers: Vec<Prover>,
+fn next_key(page: Option<PageResponse>) -> Vec<u8> {
+    page.unwrap_or_default().next_key
 }
 
 impl Chain {
-    /// The chain behind `client`, whose accounts have this prefix.
-    pub fn new(client: Client, prefix: &str) -> Self {
-        Self { client, prefix: prefix.to_owned() }
+    pub(crate) fn text(&self, address: &Address) -> Result<String> {
+        Ok(Kind::Account.encode(&self.prefix, address)?)
     }
 
-    /// The node's client.
-    pub fn client(&self) -> &Client {
-        &self.client
-    }
-
-    /// The operator that a text means.
-    ///
-    /// # Errors
-    /// [`Error::Address`].
-    pub fn operator(&self, text: &str) -> Result<Operator, Error> {
+    pub(crate) fn address(&self, text: &str) -> Result<Address> {
         Ok(Kind::Account.decode_20(&self.prefix, text)?)
     }
 
-    /// The text of an operator.
-    ///
-    /// # Errors
-    /// [`Error::Address`].
-    pub fn text(&self, operator: &Operator) -> Result<String, Error> {
-        Ok(Kind::Account.encode(&self.prefix, operator)?)
+    async fn pow<Q: Message, R: Message + Default>(&self, method: &str, request: &Q) -> Result<R, rpc::Error> {
+        self.client.query(&format!("/geodesic.pow.v1.Query/{method}"), request).await
     }
 
-    /// The running epoch, its phase and the height of the answer; `None` before the first block.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn current(&self) -> Result<Option<(epochs::Epoch, u64)>, Error> {
-        match self.client.current_epoch().await {
-            Ok(r) => Ok(r.epoch.map(|e| (e, r.height))),
-            Err(e) if e.is_not_found() => Ok(None),
-            Err(e) => Err(e.into()),
-        }
+    /// Epoch and height; `None` before the first.
+    pub(crate) async fn current(&self) -> Result<Option<(epochs::Epoch, u64)>> {
+        let reply = optional(self.client.current_epoch().await)?;
+        Ok(reply.and_then(|r| Some((r.epoch?, r.height))))
     }
 
-    /// What an epoch began with; `None` if the chain has no record of it.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn epoch(&self, index: u64) -> Result<Option<Epoch>, Error> {
-        let epoch = match self.client.pow_epoch(index).await {
-            Ok(r) => r.epoch,
-            Err(e) if e.is_not_found() => None,
-            Err(e) => return Err(e.into()),
-        };
-        let Some(e) = epoch else { return Ok(None) };
-        let params = e.params.ok_or(Error::Unexpected("epoch without parameters"))?;
-        let draw = match e.draw {
-            None => None,
-            Some(d) => Some(Draw {
-                beacon: hash(&d.beacon)?,
-                total_power: d.total_power,
-                samples: d.samples,
-                committee_size: params.committee_size,
-            }),
-        };
-        Ok(Some(Epoch {
-            index,
-            key: hash(&e.epoch_key)?,
-            r_target: e.r_target,
-            min_leaves: params.min_leaves,
-            draw,
-        }))
+    /// What an epoch began with; `None` if it did not.
+    pub(crate) async fn epoch(&self, epoch: u64) -> Result<Option<pb::Epoch>> {
+        Ok(optional(self.client.pow_epoch(epoch).await)?.and_then(|r| r.epoch))
     }
 
-    /// The network that is computed.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn shape(&self) -> Result<geodesic_challenge::Shape, Error> {
-        let setting = self.client.pow_shape().await?.shape.ok_or(Error::Unexpected("no shape"))?;
-        geodesic_client::verify::shape(&setting).map_err(|_| Error::Unexpected("shape"))
+    /// A registration.
+    pub(crate) async fn participant(&self, participant: &str) -> Result<Option<pb::Participant>> {
+        let request = pb::QueryParticipantRequest { participant: participant.to_owned() };
+        let reply: Option<pb::QueryParticipantResponse> = optional(self.pow("Participant", &request).await)?;
+        Ok(reply.and_then(|r| r.participant))
     }
 
-    /// A participant's settings in force in an epoch, and whether it takes part then; `None` if it is not registered.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn settings(&self, participant: &str, epoch: u64) -> Result<Option<(pow::Settings, bool)>, Error> {
-        let request = pow::QueryParticipantRequest { participant: participant.to_owned() };
-        let reply = self.client.query("/geodesic.pow.v1.Query/Participant", &request).await;
-        let p = match reply {
-            Ok(pow::QueryParticipantResponse { participant }) => participant,
-            Err(e) if e.is_not_found() => None,
-            Err(e) => return Err(e.into()),
-        };
-        Ok(p.and_then(|p| in_force(&p, epoch)))
-    }
-
-    /// Where the agents of all participants of an epoch are.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn peers(&self, epoch: u64) -> Result<BTreeMap<Operator, Peer>, Error> {
-        let list = self.all("Participants", |pagination| pow::QueryParticipantsRequest { pagination },
-            |r: pow::QueryParticipantsResponse| (r.participants, r.pagination)).await?;
-        let mut peers = BTreeMap::new();
-        for p in list {
-            let operator = self.operator(&p.participant)?;
-            let Some((settings, _)) = in_force(&p, epoch) else { continue };
-            let key_hash = hash(&settings.certificate_hash)?;
-            peers.insert(operator, Peer { url: settings.agent_url, key_hash });
-        }
-        Ok(peers)
-    }
-
-    /// What a participant has committed to in an epoch, by node.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn commitments(&self, epoch: u64) -> Result<BTreeMap<Operator, pow::Commitment>, Error> {
-        let list = self.all("Commitments", |pagination| pow::QueryCommitmentsRequest { epoch, pagination },
-            |r: pow::QueryCommitmentsResponse| (r.commitments, r.pagination)).await?;
-        list.into_iter().map(|c| Ok((self.operator(&c.participant)?, c))).collect()
-    }
-
-    /// Powers and provers of a drawn epoch.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn audited(&self, epoch: u64) -> Result<Audited, Error> {
-        let mut powers = Vec::new();
-        let provers = self.all("Duties", |pagination| pow::QueryDutiesRequest { epoch, pagination },
-            |r: pow::QueryDutiesResponse| {
-                powers = r.powers;
-                (r.provers, r.pagination)
-            }).await?;
-        let mut audited = Audited::default();
-        for p in powers {
-            audited.powers.insert(self.operator(&p.validator)?, (p.power, p.vrf_key));
-        }
-        for p in provers {
-            let nodes = p.nodes.iter().map(commitment).collect::<Result<_, _>>()?;
-            audited.provers.push(Prover { operator: self.operator(&p.participant)?, nodes });
-        }
-        Ok(audited)
-    }
-
-    /// The verdicts of an epoch.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn verdicts(&self, epoch: u64) -> Result<Vec<pow::Verdict>, Error> {
-        self.all("Verdicts", |pagination| pow::QueryVerdictsRequest { epoch, pagination },
-            |r: pow::QueryVerdictsResponse| (r.verdicts, r.pagination)).await
-    }
-
-    /// What the verdicts of an epoch say.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn verdict_duties(&self, epoch: u64) -> Result<Vec<pow::Duty>, Error> {
-        self.all("VerdictDuties", |pagination| pow::QueryVerdictDutiesRequest { epoch, auditor: String::new(), pagination },
-            |r: pow::QueryVerdictDutiesResponse| (r.duties, r.pagination)).await
-    }
-
-    /// The demands of an epoch.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn demands(&self, epoch: u64) -> Result<Vec<pow::Demand>, Error> {
-        self.all("Demands", |pagination| pow::QueryDemandsRequest { epoch, prover: String::new(), pagination },
-            |r: pow::QueryDemandsResponse| (r.demands, r.pagination)).await
-    }
-
-    /// The cases of an epoch.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn cases(&self, epoch: u64) -> Result<Vec<pow::Case>, Error> {
-        self.all("Accusations", |pagination| pow::QueryAccusationsRequest { epoch, pagination },
-            |r: pow::QueryAccusationsResponse| (r.cases, r.pagination)).await
-    }
-
-    /// The judgments of an epoch.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn judgments(&self, epoch: u64) -> Result<Vec<pow::Judgment>, Error> {
-        self.all("Judgments", |pagination| pow::QueryJudgmentsRequest { epoch, pagination },
-            |r: pow::QueryJudgmentsResponse| (r.judgments, r.pagination)).await
-    }
-
-    /// Epochs whose reward a participant can claim now.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn claimable(&self, participant: &str) -> Result<Vec<u64>, Error> {
-        let pagination = Some(PageRequest { limit: 100, ..PageRequest::default() });
-        let request = rewards::QueryClaimableRequest { participant: participant.to_owned(), pagination };
-        let reply: rewards::QueryClaimableResponse =
-            self.client.query("/geodesic.rewards.v1.Query/Claimable", &request).await?;
-        Ok(reply.shares.iter().map(|s| s.epoch).collect())
-    }
-
-    /// Every entry of a list of pow, page by page.
-    async fn all<Q: Message, R: Message + Default, T>(
+    /// Reads all pages of a list.
+    async fn all<Q, R, T>(
         &self,
         method: &str,
         request: impl Fn(Option<PageRequest>) -> Q,
-        mut take: impl FnMut(R) -> (Vec<T>, Option<PageResponse>),
-    ) -> Result<Vec<T>, Error> {
-        let path = format!("/geodesic.pow.v1.Query/{method}");
-        let (mut all, mut key) = (Vec::new(), Vec::new());
+        mut open: impl FnMut(R) -> (Vec<T>, Option<PageResponse>),
+    ) -> Result<Vec<T>>
+    where
+        Q: Message,
+        R: Message + Default,
+    {
+        let (mut items, mut key) = (Vec::new(), Vec::new());
         for _ in 0..PAGES_MAX {
-            let page = PageRequest { key: std::mem::take(&mut key), limit: PAGE, ..PageRequest::default() };
-            let reply = match self.client.query(&path, &request(Some(page))).await {
-                Ok(reply) => reply,
-                Err(e) if e.is_not_found() => return Ok(all),
-                Err(e) => return Err(e.into()),
-            };
-            let (mut items, page) = take(reply);
-            all.append(&mut items);
-            key = page.map(|p| p.next_key).unwrap_or_default();
+            let reply: R = self.pow(method, &request(page(key))).await?;
+            let (more, next) = open(reply);
+            items.extend(more);
+            key = next_key(next);
             if key.is_empty() {
-                return Ok(all);
+                return Ok(items);
             }
         }
-        Err(Error::Unexpected("a list without end"))
+        Err(Error::Chain(format!("{method} has more than {PAGES_MAX} pages of {PAGE}")))
     }
-}
 
-/// 32 bytes of an answer.
-pub(crate) fn hash(bytes: &[u8]) -> Result<[u8; 32], Error> {
-    bytes.try_into().map_err(|_| Error::Unexpected("a hash is not 32 bytes"))
-}
+    /// All registrations.
+    pub(crate) async fn participants(&self) -> Result<Vec<pb::Participant>> {
+        self.all(
+            "Participants",
+            |pagination| pb::QueryParticipantsRequest { pagination },
+            |r: pb::QueryParticipantsResponse| (r.participants, r.pagination),
+        )
+        .await
+    }
 
-fn commitment(n: &pow::NodeCommitment) -> Result<(u32, Commitment), Error> {
-    Ok((n.node_id, Commitment { count: n.count, hits: n.hits, root: hash(&n.root)? }))
-}
+    /// The record of one operator in a list that is ordered by operator: its address is where the page begins.
+    fn one(operator: &Address) -> Option<PageRequest> {
+        Some(PageRequest { key: operator.to_vec(), limit: 1, ..PageRequest::default() })
+    }
 
-/// The settings of a participant in an epoch, and whether it takes part.
-fn in_force(p: &pow::Participant, epoch: u64) -> Option<(pow::Settings, bool)> {
-    let settings = match &p.next {
-        Some(next) if p.next_from <= epoch => Some(next.clone()),
-        _ => p.settings.clone(),
-    };
-    settings.map(|s| (s, p.active_from <= epoch && p.deposit.is_some()))
+    /// What a participant has committed to.
+    pub(crate) async fn commitment(&self, epoch: u64, me: &Address) -> Result<Option<pb::Commitment>> {
+        let request = pb::QueryCommitmentsRequest { epoch, pagination: Self::one(me) };
+        let reply: pb::QueryCommitmentsResponse = self.pow("Commitments", &request).await?;
+        let text = self.text(me)?;
+        Ok(reply.commitments.into_iter().find(|c| c.participant == text))
+    }
+
+    /// Whether an auditor's verdict is on chain.
+    pub(crate) async fn has_verdict(&self, epoch: u64, me: &Address) -> Result<bool> {
+        let request = pb::QueryVerdictsRequest { epoch, pagination: Self::one(me) };
+        let reply: pb::QueryVerdictsResponse = self.pow("Verdicts", &request).await?;
+        let text = self.text(me)?;
+        Ok(reply.verdicts.iter().any(|v| v.auditor == text))
+    }
+
+    /// A judge's judgment.
+    pub(crate) async fn judgment(&self, epoch: u64, me: &Address) -> Result<Option<pb::Judgment>> {
+        let request = pb::QueryJudgmentsRequest { epoch, pagination: Self::one(me) };
+        let reply: pb::QueryJudgmentsResponse = self.pow("Judgments", &request).await?;
+        let text = self.text(me)?;
+        Ok(reply.judgments.into_iter().find(|j| j.judge == text))
+    }
+
+    /// Powers at X and all provers.
+    pub(crate) async fn draw(&self, epoch: u64) -> Result<(Vec<pb::Power>, Vec<pb::Prover>)> {
+        let mut powers = Vec::new();
+        let provers = self.all(
+            "Duties",
+            |pagination| pb::QueryDutiesRequest { epoch, pagination },
+            |r: pb::QueryDutiesResponse| {
+                powers = r.powers; // all of them on every page
+                (r.provers, r.pagination)
+            },
+        );
+        let provers = provers.await?;
+        Ok((powers, provers))
+    }
+
+    /// All verdicts.
+    pub(crate) async fn verdicts(&self, epoch: u64) -> Result<Vec<pb::Verdict>> {
+        self.all(
+            "Verdicts",
+            |pagination| pb::QueryVerdictsRequest { epoch, pagination },
+            |r: pb::QueryVerdictsResponse| (r.verdicts, r.pagination),
+        )
+        .await
+    }
+
+    /// What a verdict says.
+    pub(crate) async fn verdict_duties(&self, epoch: u64, auditor: &str) -> Result<Vec<pb::Duty>> {
+        self.all(
+            "VerdictDuties",
+            |pagination| pb::QueryVerdictDutiesRequest { epoch, auditor: auditor.to_owned(), pagination },
+            |r: pb::QueryVerdictDutiesResponse| (r.duties, r.pagination),
+        )
+        .await
+    }
+
+    /// Demands against a prover, or all.
+    pub(crate) async fn demands(&self, epoch: u64, prover: &str) -> Result<Vec<pb::Demand>> {
+        self.all(
+            "Demands",
+            |pagination| pb::QueryDemandsRequest { epoch, prover: prover.to_owned(), pagination },
+            |r: pb::QueryDemandsResponse| (r.demands, r.pagination),
+        )
+        .await
+    }
+
+    /// All cases.
+    pub(crate) async fn cases(&self, epoch: u64) -> Result<Vec<pb::Case>> {
+        self.all(
+            "Accusations",
+            |pagination| pb::QueryAccusationsRequest { epoch, pagination },
+            |r: pb::QueryAccusationsResponse| (r.cases, r.pagination),
+        )
+        .await
+    }
+
+    /// Epochs whose reward can be claimed: the first hundred and some.
+    pub(crate) async fn claimable(&self, participant: &str) -> Result<Vec<u64>> {
+        let request =
+            rewards::QueryClaimableRequest { participant: participant.to_owned(), pagination: page(Vec::new()) };
+        let reply: rewards::QueryClaimableResponse =
+            self.client.query("/geodesic.rewards.v1.Query/Claimable", &request).await?;
+        // An amount of zero is nothing to claim, and would cost a fee.
+        Ok(reply.shares.iter().filter(|s| s.amount != "0").map(|s| s.epoch).collect())
+    }
+
+    /// Answers to an auditor's demand in the blocks `from ..= to`.
+    pub(crate) async fn openings(&self, from: u64, to: u64, prover: &str, auditor: &str) -> Result<Vec<pb::Opening>> {
+        use geodesic_proto::cosmos::tx::v1beta1::{TxBody, TxRaw};
+        let mut openings = Vec::new();
+        for height in from..=to {
+            for tx in self.client.block(Some(height)).await?.txs {
+                let body = TxRaw::decode(tx.as_slice()).and_then(|raw| TxBody::decode(raw.body_bytes.as_slice()));
+                for any in body.unwrap_or_default().messages {
+                    let msg = geodesic_proto::any::unpack::<pb::MsgOpenPoc>(&any).ok();
+                    let msg = msg.filter(|m| m.participant == prover && m.auditor == auditor);
+                    openings.extend(msg.into_iter().flat_map(|m| m.openings));
+                }
+            }
+        }
+        Ok(openings)
+    }
 }

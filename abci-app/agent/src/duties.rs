@@ -6,51 +6,13 @@ use geodesic_challenge::{
     resolve, sample_positions, verify, verify_hit_rank,
 };
 use geodesic_proto::geodesic::pow::v1 as pb;
-use vrf_r255::{Proof, PublicKey, SecretKey};
 
 /// One in this many samples of other auditors is re-computed.
 pub const CROSS_CHECK: u64 = 8;
 
-/// A validator's VRF output and proof for the draw of an epoch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Vrf {
-    /// 64 bytes; the first 32 are `a_i`.
-    pub output: [u8; 64],
-    /// 80 bytes.
-    pub proof: [u8; 80],
-}
-
-impl Vrf {
-    /// `a_i`: the first 32 bytes of the output.
-    pub fn a_i(&self) -> Hash {
-        a_i(&self.output)
-    }
-}
-
-/// The first 32 bytes of a VRF output.
+/// `a_i`: the first 32 bytes of a VRF output.
 pub fn a_i(output: &[u8; 64]) -> Hash {
     output.first_chunk().copied().unwrap_or_default()
-}
-
-/// What auditor i proves: `tag("audit", A, address_i)`.
-pub fn audit_input(beacon: &Hash, auditor: &Address) -> Hash {
-    chain_tag("audit", &[beacon, auditor])
-}
-
-/// Proves `input`; `None` for a key that does not verify its own proof.
-pub fn prove(key: &SecretKey, input: &Hash) -> Option<Vrf> {
-    let proof = key.prove(input);
-    let output = Option::from(PublicKey::from(*key).verify(input, &proof))?;
-    Some(Vrf { output, proof: proof.to_bytes() })
-}
-
-/// Whether `vrf` is the output of `key` for `input`.
-pub fn is_proven(key: &[u8], input: &Hash, vrf: &Vrf) -> bool {
-    let output = || {
-        let key = PublicKey::from_bytes(key.try_into().ok()?)?;
-        Option::<[u8; 64]>::from(key.verify(input, &Proof::from_bytes(vrf.proof)?))
-    };
-    output() == Some(vrf.output)
 }
 
 /// What selects auditors and samples of an epoch.
@@ -172,10 +134,6 @@ mod tests {
 
     const R: RTarget = RTarget(100);
 
-    fn key(n: u8) -> SecretKey {
-        Option::from(SecretKey::from_bytes([n; 32])).unwrap()
-    }
-
     fn trees() -> Vec<(u32, MerkleSum, Vec<Leaf>)> {
         let tree = |(node_id, count): (u32, u64)| {
             let mut tree = MerkleSum::new(R);
@@ -190,21 +148,6 @@ mod tests {
     fn prover() -> Prover {
         let nodes = trees().iter().map(|(id, t, l)| (*id, t.commitment(l.len() as u64).unwrap())).collect();
         Prover { address: [9; 20], nodes }
-    }
-
-    #[test]
-    fn outputs_are_proven_by_their_key_for_their_input_alone() {
-        let (a, b) = (key(1), key(2));
-        let input = audit_input(&[7; 32], &[1; 20]);
-        let vrf = prove(&a, &input).unwrap();
-        let public = |k| PublicKey::from(k).to_bytes();
-        assert!(is_proven(&public(a), &input, &vrf));
-        assert!(!is_proven(&public(b), &input, &vrf), "another key");
-        assert!(!is_proven(&public(a), &audit_input(&[7; 32], &[2; 20]), &vrf), "another auditor");
-        assert!(!is_proven(&public(a), &audit_input(&[8; 32], &[1; 20]), &vrf), "another draw");
-        let other = Vrf { output: [0; 64], ..vrf.clone() };
-        assert!(!is_proven(&public(a), &input, &other), "another output");
-        assert!(!is_proven(&[], &input, &vrf), "no key");
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! What can go wrong.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use geodesic_client::{address, coins, files, keyring, rpc, sender, verify, vrf};
 
 /// Why a command or an action failed.
 #[derive(Debug, thiserror::Error)]
@@ -13,25 +16,36 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// A private file or folder.
+    #[error(transparent)]
+    Files(#[from] files::Error),
     /// A setting or argument.
     #[error("{0}")]
     Config(String),
-    /// A node refused, or gave an answer that makes no sense.
+    /// The chain says something that makes no sense, or not what is needed.
     #[error("chain: {0}")]
     Chain(String),
-    /// A query for something that the chain does not have.
-    #[error("not on chain: {0}")]
-    NotFound(String),
-    /// A transaction was refused.
-    #[error("transaction refused: codespace {codespace} code {code}: {log}")]
-    Tx {
-        /// Codespace of the error.
-        codespace: String,
-        /// Code within it.
-        code: u32,
-        /// The node's words.
-        log: String,
-    },
+    /// The node.
+    #[error(transparent)]
+    Rpc(#[from] rpc::Error),
+    /// A transaction was refused, failed or got lost.
+    #[error(transparent)]
+    Tx(#[from] sender::Error),
+    /// Keys.
+    #[error(transparent)]
+    Keyring(#[from] keyring::Error),
+    /// The VRF key.
+    #[error(transparent)]
+    Vrf(#[from] vrf::Error),
+    /// An address.
+    #[error(transparent)]
+    Address(#[from] address::Error),
+    /// A coin or price.
+    #[error(transparent)]
+    Coins(#[from] coins::Error),
+    /// The chain's shape.
+    #[error(transparent)]
+    Shape(#[from] verify::Error),
     /// A compute node.
     #[error("mlnode {url}: {text}")]
     Mlnode {
@@ -65,3 +79,17 @@ impl Error {
 
 /// A result with this crate's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What a file holds, or `None` if there is none.
+pub(crate) fn read_optional(path: &Path) -> Result<Option<Vec<u8>>> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Error::io(path)(e)),
+    }
+}
+
+/// Makes the entries of a folder durable.
+pub(crate) fn sync_dir(path: &Path) -> Result<()> {
+    File::open(path).and_then(|dir| dir.sync_all()).map_err(Error::io(path))
+}

@@ -9,30 +9,42 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use geodesic_challenge::{Address, Hash};
+use geodesic_challenge::{Address, Hash, Leaf};
+use geodesic_client::files;
 use geodesic_proto::geodesic::pow::v1 as pb;
 use prost::Message;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
-use crate::files;
+use crate::error::{Error, Result, read_optional, sync_dir};
 
 /// What is known of one sample.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sampled {
     /// Node it is in.
     pub node_id: u32,
-    /// Encoded `geodesic.pow.v1.Opening`, in hex; the path is empty if only the leaf is known (from an answer on chain).
-    opening: String,
+    /// Encoded `geodesic.pow.v1.Opening`, in hex.
+    pub(crate) opening: String,
+    /// The path is there; of an answer that the chain has checked only the leaf is known at first.
+    pub has_path: bool,
     /// What re-computing it gave.
     pub computed: Option<Computed>,
 }
 
 impl Sampled {
     /// A sample that was served.
-    pub fn new(node_id: u32, opening: &pb::Opening) -> Self {
-        Self { node_id, opening: hex::encode(opening.encode_to_vec()), computed: None }
+    pub fn new(node_id: u32, opening: &pb::Opening, has_path: bool) -> Self {
+        Self { node_id, opening: hex::encode(opening.encode_to_vec()), has_path, computed: None }
+    }
+
+    /// The leaf that was served; `None` if the journal's text is damaged.
+    pub fn leaf(&self) -> Option<Leaf> {
+        crate::duties::leaf_of(self.opening()?.leaf.as_ref())
+    }
+
+    /// Whether the leaf is known not to be what its nonce gives.
+    pub fn is_wrong(&self) -> bool {
+        self.computed.as_ref().zip(self.leaf()).is_some_and(|(computed, leaf)| computed.leaf_hash != leaf.hash())
     }
 
     /// What was served; `None` if the journal's text is damaged.
@@ -76,7 +88,7 @@ impl Journal {
     /// # Errors
     /// [`Error::Io`].
     pub fn open(dir: &Path) -> Result<Self> {
-        files::create_dir(dir)?;
+        files::create_private_dir(dir)?;
         Ok(Self { dir: dir.to_owned() })
     }
 
@@ -88,17 +100,17 @@ impl Journal {
     fn save<T: Serialize>(&self, epoch: u64, name: &str, value: &T) -> Result<()> {
         let dir = self.epoch_dir(epoch);
         if !dir.is_dir() {
-            files::create_dir(&dir)?;
-            files::sync_dir(&self.dir)?;
+            files::create_private_dir(&dir)?;
+            sync_dir(&self.dir)?;
         }
         let bytes = serde_json::to_vec(value).map_err(|e| Error::Config(format!("{name}: {e}")))?;
-        files::write_atomic(&dir.join(name), &bytes)
+        Ok(files::write_private(&dir.join(name), &bytes)?)
     }
 
     /// The value of a file; `None` if it is not there or damaged, which only a failing disk can do.
     fn load<T: DeserializeOwned>(&self, epoch: u64, name: &str) -> Result<Option<T>> {
         let path = self.epoch_dir(epoch).join(name);
-        let Some(bytes) = files::read(&path)? else { return Ok(None) };
+        let Some(bytes) = read_optional(&path)? else { return Ok(None) };
         match serde_json::from_slice(&bytes) {
             Ok(value) => Ok(Some(value)),
             Err(error) => {
@@ -149,7 +161,7 @@ impl Journal {
     /// # Errors
     /// [`Error::Io`].
     pub fn done(&self, epoch: u64) -> Result<BTreeSet<String>> {
-        let bytes = files::read(&self.epoch_dir(epoch).join(DONE))?.unwrap_or_default();
+        let bytes = read_optional(&self.epoch_dir(epoch).join(DONE))?.unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         // A line without its end was torn by a crash; its action is done again, which the chain refuses.
         Ok(text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')).map(str::to_owned).collect())
@@ -161,9 +173,9 @@ impl Journal {
     /// [`Error::Io`].
     pub fn set_done(&self, epoch: u64, key: &str) -> Result<()> {
         let dir = self.epoch_dir(epoch);
-        files::create_dir(&dir)?;
+        files::create_private_dir(&dir)?;
         let path = dir.join(DONE);
-        let torn = files::read(&path)?.is_some_and(|bytes| bytes.last().is_some_and(|b| *b != b'\n'));
+        let torn = read_optional(&path)?.is_some_and(|bytes| bytes.last().is_some_and(|b| *b != b'\n'));
         let line = if torn { format!("\n{key}\n") } else { format!("{key}\n") };
         let write = || -> std::io::Result<()> {
             let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
@@ -235,7 +247,7 @@ mod tests {
         let (_dir, journal) = journal();
         let old = Judgment { salt: [1; 32], ..Judgment::default() };
         journal.set_judgment(2, &old).unwrap();
-        std::fs::write(journal.epoch_dir(2).join("judgment.json.new"), b"{\"salt\":[1,").unwrap();
+        std::fs::write(journal.epoch_dir(2).join("judgment.json.0123.tmp"), b"{\"salt\":[1,").unwrap();
         assert_eq!(journal.judgment(2).unwrap(), Some(old));
     }
 
@@ -243,7 +255,7 @@ mod tests {
     fn audits_come_back() {
         let (_dir, journal) = journal();
         let opening = pb::Opening { position: 4, leaf: None, path: vec![] };
-        let mut sampled = Sampled::new(1, &opening);
+        let mut sampled = Sampled::new(1, &opening, true);
         sampled.computed = Some(Computed { leaf_hash: [1; 32], tag: [2; 8] });
         let audit: Audit = [(4, sampled)].into();
         journal.set_audit(9, &[3; 20], &audit).unwrap();

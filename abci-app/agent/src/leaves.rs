@@ -13,10 +13,10 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path as FilePath, PathBuf};
 
 use geodesic_challenge::{Address, Commitment, Distance, Hash, Leaf, MerkleSum, Path, Position, RTarget};
+use geodesic_client::files;
 use sha2::{Digest, Sha256};
 
-use crate::error::{Error, Result};
-use crate::files;
+use crate::error::{Error, Result, sync_dir};
 
 const MAGIC: &[u8; 8] = b"geoleaf1";
 const HEADER: usize = 84;
@@ -99,15 +99,14 @@ impl Leaves {
     /// # Errors
     /// [`Error::Io`].
     pub fn open(dir: &FilePath, subject: Subject) -> Result<Self> {
-        files::create_dir(dir)?;
+        files::create_private_dir(dir)?;
         let path = dir.join(format!("node-{}.leaves", subject.node_id));
         let header = subject.header();
-        if let Some(old) = read_start(&path)?.filter(|old| *old != header) {
-            if old.len() == HEADER {
-                let aside = path.with_extension("leaves.other");
-                tracing::warn!(file = %path.display(), aside = %aside.display(), "leaves of something else set aside");
-                std::fs::rename(&path, &aside).map_err(Error::io(&path))?;
-            } // else: torn while it was created, so it is empty
+        // A shorter header was torn while the file was created, so there is nothing in it.
+        if read_start(&path)?.is_some_and(|old| old.len() == HEADER && old != header) {
+            let aside = path.with_extension("leaves.other");
+            tracing::warn!(file = %path.display(), aside = %aside.display(), "leaves of something else set aside");
+            std::fs::rename(&path, &aside).map_err(Error::io(&path))?;
         }
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
@@ -116,7 +115,7 @@ impl Leaves {
         let mut leaves = Self { subject, path, file, tree: MerkleSum::new(subject.r_target) };
         leaves.load()?;
         leaves.sync()?;
-        files::sync_dir(dir)?;
+        sync_dir(dir)?;
         Ok(leaves)
     }
 
@@ -237,6 +236,12 @@ mod tests {
 
     const R: RTarget = RTarget(1000);
 
+    fn folder() -> (tempfile::TempDir, PathBuf) {
+        let guard = tempfile::tempdir().unwrap();
+        let dir = guard.path().join("epoch");
+        (guard, dir)
+    }
+
     fn subject() -> Subject {
         Subject { epoch: 3, node_id: 7, participant: [1; 20], epoch_key: [2; 32], r_target: R }
     }
@@ -251,14 +256,14 @@ mod tests {
 
     #[test]
     fn a_file_cut_at_any_byte_keeps_its_whole_records() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut all = Leaves::open(dir.path(), subject()).unwrap();
+        let (_guard, dir) = folder();
+        let mut all = Leaves::open(&dir, subject()).unwrap();
         all.append(&leaves(0..5)).unwrap();
         let bytes = std::fs::read(&all.path).unwrap();
         assert_eq!(bytes.len(), HEADER + 5 * RECORD);
         for cut in 0..=bytes.len() {
             std::fs::write(&all.path, &bytes[..cut]).unwrap();
-            let mut again = Leaves::open(dir.path(), subject()).unwrap();
+            let mut again = Leaves::open(&dir, subject()).unwrap();
             let whole = (cut.saturating_sub(HEADER) / RECORD) as u64;
             assert_eq!(again.len(), whole, "cut at {cut}");
             again.append(&leaves(whole..5)).unwrap();
@@ -269,23 +274,23 @@ mod tests {
 
     #[test]
     fn a_damaged_or_zeroed_tail_is_cut_off() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut all = Leaves::open(dir.path(), subject()).unwrap();
+        let (_guard, dir) = folder();
+        let mut all = Leaves::open(&dir, subject()).unwrap();
         all.append(&leaves(0..5)).unwrap();
         let mut bytes = std::fs::read(&all.path).unwrap();
         bytes[HEADER + 3 * RECORD + 5] ^= 1;
         std::fs::write(&all.path, &bytes).unwrap();
-        assert_eq!(Leaves::open(dir.path(), subject()).unwrap().len(), 3);
+        assert_eq!(Leaves::open(&dir, subject()).unwrap().len(), 3);
         bytes.truncate(HEADER + 2 * RECORD);
         bytes.extend([0; 3 * RECORD]);
         std::fs::write(&all.path, &bytes).unwrap();
-        assert_eq!(Leaves::open(dir.path(), subject()).unwrap().len(), 2);
+        assert_eq!(Leaves::open(&dir, subject()).unwrap().len(), 2);
     }
 
     #[test]
     fn there_is_never_a_gap() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut all = Leaves::open(dir.path(), subject()).unwrap();
+        let (_guard, dir) = folder();
+        let mut all = Leaves::open(&dir, subject()).unwrap();
         assert!(all.append(&leaves(1..3)).is_err());
         assert!(all.append(&[leaves(0..1), leaves(2..3)].concat()).is_err(), "none of them is kept");
         assert_eq!(all.len(), 0);
@@ -295,20 +300,20 @@ mod tests {
 
     #[test]
     fn another_epochs_file_is_set_aside() {
-        let dir = tempfile::tempdir().unwrap();
-        Leaves::open(dir.path(), subject()).unwrap().append(&leaves(0..5)).unwrap();
+        let (_guard, dir) = folder();
+        Leaves::open(&dir, subject()).unwrap().append(&leaves(0..5)).unwrap();
         let other = Subject { epoch_key: [3; 32], ..subject() };
-        assert_eq!(Leaves::open(dir.path(), other).unwrap().len(), 0);
-        assert_eq!(Leaves::open(dir.path(), other).unwrap().len(), 0);
-        assert!(dir.path().join("node-7.leaves.other").exists());
+        assert_eq!(Leaves::open(&dir, other).unwrap().len(), 0);
+        assert_eq!(Leaves::open(&dir, other).unwrap().len(), 0);
+        assert!(dir.join("node-7.leaves.other").exists());
     }
 
     #[test]
     fn openings_of_an_earlier_commitment_verify() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut all = Leaves::open(dir.path(), subject()).unwrap();
+        let (_guard, dir) = folder();
+        let mut all = Leaves::open(&dir, subject()).unwrap();
         all.append(&leaves(0..300)).unwrap();
-        let all = Leaves::open(dir.path(), subject()).unwrap();
+        let all = Leaves::open(&dir, subject()).unwrap();
         let commitment = all.commitment(200).unwrap();
         for index in [0, 1, 127, 128, 199] {
             let (leaf, path) = all.open_position(200, Position::Leaf(index)).unwrap();

@@ -128,7 +128,8 @@ impl Context {
             },
             keyring_backend: backend.as_deref().unwrap_or("file").parse()?,
             keyring_dir: keyring_dir.unwrap_or_else(|| home.clone()),
-            prefix: pick(&args.prefix, "GEOD_PREFIX", file.prefix).unwrap_or_else(|| DEFAULT_PREFIX.to_owned()),
+            prefix: pick(&args.prefix, "GEOD_PREFIX", file.prefix)
+                .unwrap_or_else(|| DEFAULT_PREFIX.to_owned()),
             broadcast_mode: pick(&None, "GEOD_BROADCAST_MODE", file.broadcast_mode)
                 .unwrap_or_else(|| "sync".to_owned()),
             home,
@@ -214,13 +215,17 @@ mod tests {
     fn flag_beats_environment_beats_file_beats_default() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("config")).unwrap();
-        let toml = "chain-id = \"file-1\"\nnode = \"tcp://file:1\"\noutput = \"json\"\nkeyring-backend = \"test\"\n";
+        let toml =
+            "chain-id = \"file-1\"\nnode = \"tcp://file:1\"\noutput = \"json\"\nkeyring-backend = \"test\"\n";
         std::fs::write(dir.path().join("config/client.toml"), toml).unwrap();
         let mut args = Args { home: Some(dir.path().into()), ..Args::default() };
         let env = |name: &str| (name == "GEOD_NODE").then(|| "tcp://env:2".to_owned());
 
         let ctx = Context::resolve_with(&args, none).unwrap();
-        assert_eq!((ctx.node.as_str(), ctx.output, ctx.prefix.as_str()), ("tcp://file:1", Output::Json, "geo"));
+        assert_eq!(
+            (ctx.node.as_str(), ctx.output, ctx.prefix.as_str()),
+            ("tcp://file:1", Output::Json, "geo")
+        );
         assert_eq!((ctx.chain_id.as_deref(), ctx.keyring_backend), (Some("file-1"), Backend::Test));
         assert_eq!(Context::resolve_with(&args, env).unwrap().node, "tcp://env:2");
         args.node = Some("tcp://flag:3".to_owned());

@@ -8,9 +8,14 @@ pub mod context;
 pub mod genesis;
 pub mod home;
 pub mod init;
+pub mod keys;
+pub mod net;
+pub mod output;
+pub mod query;
 pub mod start;
 pub mod status;
 pub mod toml_file;
+pub mod tx;
 pub mod version;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -37,6 +42,15 @@ enum Command {
     /// Prepare a chain that has not begun
     #[command(subcommand)]
     Genesis(Box<genesis::Command>),
+    /// Manage keys
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Send transactions
+    #[command(subcommand)]
+    Tx(tx::Command),
+    /// Ask the chain
+    #[command(subcommand, visible_alias = "q")]
+    Query(query::Command),
     /// Show what a node says of itself
     Status,
     /// CometBFT's side of the home: ids, keys, reset
@@ -68,6 +82,9 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Init(args) => init::run(args, &ctx),
         Command::Start(args) => start::run(args, &ctx),
         Command::Genesis(command) => command.run(&ctx),
+        Command::Keys(command) => command.run(&ctx),
+        Command::Tx(command) => wait(command.run(&ctx)),
+        Command::Query(command) => wait(command.run(&ctx)),
         Command::Status => wait(status::run(&ctx)),
         Command::Comet(command) => command.run(&ctx),
         Command::Config(command) => command.run(&ctx),

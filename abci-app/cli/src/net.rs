@@ -15,12 +15,11 @@ use crate::context::Context;
 /// # Errors
 /// A path that is none, or that names a method this program does not know.
 pub fn method(path: &str) -> anyhow::Result<MethodDescriptor> {
-    let (service, name) = path
-        .strip_prefix('/')
-        .unwrap_or(path)
-        .rsplit_once('/')
-        .with_context(|| format!("{path:?} is no method, expected one such as /cosmos.bank.v1beta1.Query/Params"))?;
-    let service = pool().get_service_by_name(service).with_context(|| format!("no service named {service:?}"))?;
+    let (service, name) = path.strip_prefix('/').unwrap_or(path).rsplit_once('/').with_context(|| {
+        format!("{path:?} is no method, expected one such as /cosmos.bank.v1beta1.Query/Params")
+    })?;
+    let service =
+        pool().get_service_by_name(service).with_context(|| format!("no service named {service:?}"))?;
     let found = service.methods().find(|method| method.name() == name);
     found.with_context(|| {
         let names: Vec<String> = service.methods().map(|method| method.name().to_owned()).collect();
@@ -59,10 +58,11 @@ pub fn resolve(ctx: &Context, kind: Kind, text: &str) -> anyhow::Result<String> 
     }
     match ctx.keyring().and_then(|keyring| Ok(keyring.get(text)?)) {
         Ok(record) => Ok(kind.encode(&ctx.prefix, &record.address())?),
-        Err(error) => bail!("{text:?} is neither an address ({}1...) nor a key: {error}", kind.prefix(&ctx.prefix)),
+        Err(error) => {
+            bail!("{text:?} is neither an address ({}1...) nor a key: {error}", kind.prefix(&ctx.prefix))
+        }
     }
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -71,7 +71,10 @@ mod tests {
 
     #[test]
     fn methods_are_found_or_their_neighbours_named() {
-        assert_eq!(method("/cosmos.bank.v1beta1.Query/Balance").unwrap().input().name(), "QueryBalanceRequest");
+        assert_eq!(
+            method("/cosmos.bank.v1beta1.Query/Balance").unwrap().input().name(),
+            "QueryBalanceRequest"
+        );
         assert!(method("/cosmos.bank.v1beta1.Query/Balanc").unwrap_err().to_string().contains("AllBalances"));
         assert!(method("/no.Such/Method").unwrap_err().to_string().contains("no service"));
         assert!(method("nothing").is_err());
@@ -80,7 +83,8 @@ mod tests {
     #[test]
     fn addresses_by_kind() {
         let dir = tempfile::tempdir().unwrap();
-        let args = Args { home: Some(dir.path().into()), keyring_backend: Some("test".into()), ..Args::default() };
+        let args =
+            Args { home: Some(dir.path().into()), keyring_backend: Some("test".into()), ..Args::default() };
         let ctx = Context::resolve_with(&args, |_| None).unwrap();
         let key = geodesic_client::key::SecretKey::random();
         ctx.keyring().unwrap().add("alice", &key).unwrap();

@@ -36,8 +36,9 @@ pub fn confirm(question: &str) -> anyhow::Result<bool> {
     let mut err = std::io::stderr().lock();
     write!(err, "{question} [y/N]: ")?;
     err.flush()?;
-    let answer = geodesic_client::prompt::read_line()
-        .map_err(|error| anyhow::anyhow!("no answer to {question:?} ({error}); give -y to answer beforehand"))?;
+    let answer = geodesic_client::prompt::read_line().map_err(|error| {
+        anyhow::anyhow!("no answer to {question:?} ({error}); give -y to answer beforehand")
+    })?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
@@ -109,7 +110,9 @@ fn pad(indent: usize, out: &mut String) {
 
 /// A string, in quotes if YAML would read it as something else.
 fn scalar(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._+=-@ ()<>;".contains(c) || (!c.is_ascii() && !c.is_control());
+    let plain = |c: char| {
+        c.is_ascii_alphanumeric() || "/._+=-@ ()<>;".contains(c) || (!c.is_ascii() && !c.is_control())
+    };
     let word = matches!(
         text.to_ascii_lowercase().as_str(),
         "" | "~" | "null" | "true" | "false" | "yes" | "no" | "on" | "off" | "y" | "n"
@@ -135,19 +138,38 @@ mod tests {
     #[test]
     fn yaml_is_the_sdks() {
         for (name, value, want) in [
-            ("coins", json!({"balances": [{"denom": "ugeo", "amount": "5"}], "pagination": {"total": "0"}}),
-                "balances:\n- amount: \"5\"\n  denom: ugeo\npagination:\n  total: \"0\"\n"),
-            ("empty ones", json!({"a": [], "b": {}, "c": null, "d": "", "e": true}),
-                "a: []\nb: {}\nc: null\nd: \"\"\ne: true\n"),
-            ("a list at the top", json!([{"name": "alice", "type": "local"}]), "- name: alice\n  type: local\n"),
+            (
+                "coins",
+                json!({"balances": [{"denom": "ugeo", "amount": "5"}], "pagination": {"total": "0"}}),
+                "balances:\n- amount: \"5\"\n  denom: ugeo\npagination:\n  total: \"0\"\n",
+            ),
+            (
+                "empty ones",
+                json!({"a": [], "b": {}, "c": null, "d": "", "e": true}),
+                "a: []\nb: {}\nc: null\nd: \"\"\ne: true\n",
+            ),
+            (
+                "a list at the top",
+                json!([{"name": "alice", "type": "local"}]),
+                "- name: alice\n  type: local\n",
+            ),
             ("lists in lists", json!([["a", "b"], []]), "- - a\n  - b\n- []\n"),
             ("a key of JSON", json!({"pubkey": "{\"@type\":\"/x\"}"}), "pubkey: '{\"@type\":\"/x\"}'\n"),
-            ("numbers", json!({"n": 5, "dec": "0.05", "hex": "0xAB", "hash": "123E45", "version": "v0.38.25"}),
-                "dec: \"0.05\"\nhash: \"123E45\"\nhex: \"0xAB\"\nn: 5\nversion: v0.38.25\n"),
-            ("words", json!(["yes", "null", "it's", "a: b", "line\nbreak", "- x"]),
-                "- \"yes\"\n- \"null\"\n- 'it''s'\n- 'a: b'\n- \"line\\nbreak\"\n- '- x'\n"),
-            ("a type", json!({"@type": "/cosmos.auth.v1beta1.BaseAccount"}),
-                "'@type': /cosmos.auth.v1beta1.BaseAccount\n"),
+            (
+                "numbers",
+                json!({"count": 5, "dec": "0.05", "hex": "0xAB", "hash": "123E45", "version": "v0.38.25"}),
+                "count: 5\ndec: \"0.05\"\nhash: \"123E45\"\nhex: \"0xAB\"\nversion: v0.38.25\n",
+            ),
+            (
+                "words",
+                json!(["yes", "null", "it's", "a: b", "line\nbreak", "- x"]),
+                "- \"yes\"\n- \"null\"\n- 'it''s'\n- 'a: b'\n- \"line\\nbreak\"\n- '- x'\n",
+            ),
+            (
+                "a type",
+                json!({"@type": "/cosmos.auth.v1beta1.BaseAccount"}),
+                "'@type': /cosmos.auth.v1beta1.BaseAccount\n",
+            ),
         ] {
             assert_eq!(yaml(&value), want, "{name}");
         }

@@ -49,7 +49,8 @@ impl GasPrice {
     /// [`Error::Overflow`].
     pub fn fee(&self, gas: u64) -> Result<Coin, Error> {
         let overflow = || Error::Overflow { gas, price: format!("{}e-18{}", self.atto, self.denom) };
-        let amount = self.atto.checked_mul(u128::from(gas)).ok_or_else(overflow)?.div_ceil(10_u128.pow(PLACES));
+        let amount =
+            self.atto.checked_mul(u128::from(gas)).ok_or_else(overflow)?.div_ceil(10_u128.pow(PLACES));
         Ok(Coin { denom: self.denom.clone(), amount: amount.to_string() })
     }
 }

@@ -21,7 +21,9 @@ pub enum Error {
     #[error("gRPC address {0:?} is invalid, expected one such as localhost:9090")]
     Address(String),
     /// Nobody answers there.
-    #[error("cannot reach gRPC server at {address}: {reason}; is it running and is [grpc] enabled in config/app.toml?")]
+    #[error(
+        "cannot reach gRPC server at {address}: {reason}; is it running and is [grpc] enabled in config/app.toml?"
+    )]
     Unreachable {
         /// Where.
         address: String,
@@ -83,13 +85,22 @@ impl Client {
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn query_raw(&self, path: &str, request: Vec<u8>, height: Option<u64>) -> Result<Vec<u8>, Error> {
+    pub async fn query_raw(
+        &self,
+        path: &str,
+        request: Vec<u8>,
+        height: Option<u64>,
+    ) -> Result<Vec<u8>, Error> {
         let unreachable = |reason: String| Error::Unreachable { address: self.address.clone(), reason };
         let mut grpc = tonic::client::Grpc::new(self.channel.clone()).max_decoding_message_size(REPLY_MAX);
         grpc.ready().await.map_err(|error| unreachable(cause(&error)))?;
         let refused = |status: Status| match status.code() {
             tonic::Code::Unavailable => unreachable(cause(&status)),
-            code => Error::Refused { path: path.to_owned(), code: code as i32, message: status.message().to_owned() },
+            code => Error::Refused {
+                path: path.to_owned(),
+                code: code as i32,
+                message: status.message().to_owned(),
+            },
         };
         let target = path.parse().map_err(|_| refused(Status::invalid_argument("not a method's path")))?;
         let mut request = Request::new(request);

@@ -171,12 +171,16 @@ fn parse_mnemonic(words: &str) -> Result<Mnemonic, Error> {
 mod tests {
     use super::*;
 
-    const ABOUT: &str = "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about";
+    const ABOUT: &str =
+        "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about";
 
     #[test]
     fn what_is_no_key_is_refused() {
         let last_word_wrong = ABOUT.replace("about", "abandon");
-        assert!(matches!(SecretKey::from_mnemonic(&last_word_wrong, "m/44'/118'/0'/0/0"), Err(Error::Mnemonic(_))));
+        assert!(matches!(
+            SecretKey::from_mnemonic(&last_word_wrong, "m/44'/118'/0'/0/0"),
+            Err(Error::Mnemonic(_))
+        ));
         assert!(matches!(SecretKey::from_mnemonic(ABOUT, "44/118"), Err(Error::Path(_))));
         assert!(matches!(SecretKey::from_mnemonic(ABOUT, "m/44'/2147483648'/0'/0/0"), Err(Error::Path(_))));
         assert!(matches!(SecretKey::from_bytes(&[0; 32]), Err(Error::Secret)));

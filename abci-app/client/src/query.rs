@@ -141,7 +141,8 @@ impl Client {
     /// [`Error`].
     pub async fn balance(&self, address: &str, denom: &str) -> Result<Coin, Error> {
         let request = bank::QueryBalanceRequest { address: address.to_owned(), denom: denom.to_owned() };
-        let reply: bank::QueryBalanceResponse = self.query("/cosmos.bank.v1beta1.Query/Balance", &request).await?;
+        let reply: bank::QueryBalanceResponse =
+            self.query("/cosmos.bank.v1beta1.Query/Balance", &request).await?;
         Ok(reply.balance.unwrap_or_else(|| Coin { denom: denom.to_owned(), amount: "0".to_owned() }))
     }
 

@@ -136,7 +136,8 @@ impl Sender {
                 }
                 // The node names the sequence that fits behind what waits in its mempool.
                 Err(error) if attempt < ATTEMPTS && is_sequence_mismatch(&error) => {
-                    *next = expected_sequence(&error.to_string()).map(|sequence| Account { sequence, ..account });
+                    *next =
+                        expected_sequence(&error.to_string()).map(|sequence| Account { sequence, ..account });
                 }
                 Err(error) => {
                     if !matches!(error, Error::Refused { .. }) {
@@ -165,7 +166,12 @@ impl Sender {
     ///
     /// # Errors
     /// As both.
-    pub async fn send_and_wait(&self, messages: Vec<Any>, memo: &str, timeout: Duration) -> Result<TxResult, Error> {
+    pub async fn send_and_wait(
+        &self,
+        messages: Vec<Any>,
+        memo: &str,
+        timeout: Duration,
+    ) -> Result<TxResult, Error> {
         let hash = self.send(messages, memo, 0).await?;
         self.wait(&hash, timeout).await
     }
@@ -184,9 +190,10 @@ impl Sender {
         let mut draft = draft.clone();
         draft.gas = match self.config.gas {
             Gas::Limit(gas) => gas,
-            Gas::Auto(adjustment) => {
-                adjusted(draft.simulate(&self.client, &self.key.public(), account.sequence).await?, adjustment)
-            }
+            Gas::Auto(adjustment) => adjusted(
+                draft.simulate(&self.client, &self.key.public(), account.sequence).await?,
+                adjustment,
+            ),
         };
         draft.fee = coins::fees(&self.config.prices, draft.gas)?;
         let place = Place {
@@ -204,7 +211,9 @@ impl Sender {
                 log: reply.log,
             }),
             // It waits there already: an answer was lost and the transaction sent again.
-            Err(rpc::Error::Rpc { ref data, .. }) if data.contains("already exists in cache") => Ok(signed.hash),
+            Err(rpc::Error::Rpc { ref data, .. }) if data.contains("already exists in cache") => {
+                Ok(signed.hash)
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -231,7 +240,11 @@ mod tests {
     #[test]
     fn the_node_names_the_sequence() {
         for (name, log, want) in [
-            ("as the SDK says it", "account sequence mismatch, expected 17, got 12: incorrect account sequence", Some(17)),
+            (
+                "as the SDK says it",
+                "account sequence mismatch, expected 17, got 12: incorrect account sequence",
+                Some(17),
+            ),
             ("inside a query's error", "rpc error: account sequence mismatch, expected 3, got 4", Some(3)),
             ("another error", "insufficient fee", None),
             ("no number", "account sequence mismatch, expected x, got 1", None),

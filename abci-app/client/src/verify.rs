@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use geodesic_challenge::{
-    ChainIdTooLong, Commitment, Distance, Leaf, MerkleSum, Network, Node, Path, PathError, RTarget, Scored, Shape,
-    ShapeError, ShapeParams, TreeError, epoch_key, seen_tag, verify,
+    ChainIdTooLong, Commitment, Distance, Leaf, MerkleSum, Network, Node, Path, PathError, RTarget, Scored,
+    Shape, ShapeError, ShapeParams, TreeError, epoch_key, seen_tag, verify,
 };
 use geodesic_proto::cosmos::base::query::v1beta1::{PageRequest, PageResponse};
 use geodesic_proto::geodesic::pow::v1 as pb;
@@ -38,7 +38,9 @@ pub enum Error {
     #[error("answer to {0} is incomplete: {1}")]
     Incomplete(&'static str, &'static str),
     /// The chain's epoch key does not follow from its beacon and shape.
-    #[error("epoch key of the node is {got}, computed from beacon and shape: {want}; chain id or node is wrong")]
+    #[error(
+        "epoch key of the node is {got}, computed from beacon and shape: {want}; chain id or node is wrong"
+    )]
     EpochKey {
         /// What the node says, hex.
         got: String,
@@ -139,7 +141,11 @@ pub fn shape(setting: &pb::ShapeSetting) -> Result<Shape, Error> {
 /// The network of a shape and epoch key, with its weights in memory if they fit into 1 GiB.
 #[must_use]
 pub fn network(shape: Shape, epoch_key: [u8; 32]) -> Network {
-    if shape.weights() <= HELD_MAX { Network::new(shape, epoch_key) } else { Network::on_the_fly(shape, epoch_key) }
+    if shape.weights() <= HELD_MAX {
+        Network::new(shape, epoch_key)
+    } else {
+        Network::on_the_fly(shape, epoch_key)
+    }
 }
 
 impl Committed {
@@ -158,7 +164,8 @@ impl Committed {
         let bytes = Kind::Account.decode_20(prefix, participant)?;
         let setting = client.pow_shape().await?.shape.ok_or(Error::Incomplete("pow shape", "no shape"))?;
         let shape = shape(&setting)?;
-        let record = client.pow_epoch(epoch).await?.epoch.ok_or(Error::Incomplete("pow epoch", "no epoch"))?;
+        let record =
+            client.pow_epoch(epoch).await?.epoch.ok_or(Error::Incomplete("pow epoch", "no epoch"))?;
         let beacon = fixed(&record.beacon).ok_or(Error::Incomplete("pow epoch", "no beacon of 32 bytes"))?;
         let key = epoch_key(chain_id, epoch, &beacon, &shape.hash())?;
         if record.epoch_key != key {
@@ -195,7 +202,11 @@ impl Committed {
     ///
     /// # Errors
     /// [`Error::Tree`] for an empty commitment.
-    pub fn recompute_all(&self, threads: usize, progress: &(dyn Fn(u64) + Sync)) -> Result<Commitment, Error> {
+    pub fn recompute_all(
+        &self,
+        threads: usize,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<Commitment, Error> {
         let network = network(self.shape, self.epoch_key);
         let (count, threads) = (self.commitment.count, threads.max(1) as u64);
         let done = AtomicU64::new(0);
@@ -235,7 +246,12 @@ impl Committed {
     ///
     /// # Errors
     /// [`Error::Rpc`], [`Error::TooMany`].
-    pub async fn findings(&self, client: &Client, prefix: &str, scored: &Scored) -> Result<Vec<Finding>, Error> {
+    pub async fn findings(
+        &self,
+        client: &Client,
+        prefix: &str,
+        scored: &Scored,
+    ) -> Result<Vec<Finding>, Error> {
         let mut findings = self.openings(client, scored).await?;
         findings.extend(self.cases(client, prefix, scored).await?);
         findings.extend(self.tags(client, prefix, scored).await?);
@@ -248,13 +264,16 @@ impl Committed {
             prover: self.address.clone(),
             pagination,
         };
-        let demands = pages(client, "/geodesic.pow.v1.Query/Demands", request, |r: pb::QueryDemandsResponse| {
-            (r.demands, r.pagination)
-        });
+        let demands =
+            pages(client, "/geodesic.pow.v1.Query/Demands", request, |r: pb::QueryDemandsResponse| {
+                (r.demands, r.pagination)
+            });
         let mut findings = Vec::new();
         for demand in demands.await? {
             for opened in demand.opened.iter().filter(|opened| opened.node_id == self.node_id) {
-                let Some(leaf) = opened.leaf.as_ref().filter(|leaf| leaf.nonce == scored.leaf.nonce) else { continue };
+                let Some(leaf) = opened.leaf.as_ref().filter(|leaf| leaf.nonce == scored.leaf.nonce) else {
+                    continue;
+                };
                 let source = format!("leaf that the prover opened on chain for {}", demand.auditor);
                 findings.push(finding(source, &domain_leaf(leaf).hash(), &scored.leaf.hash()));
             }
@@ -272,7 +291,9 @@ impl Committed {
         );
         let mut findings = Vec::new();
         for case in cases.await? {
-            if (case.prover.as_str(), case.node_id, case.nonce) != (&self.address, self.node_id, scored.leaf.nonce) {
+            if (case.prover.as_str(), case.node_id, case.nonce)
+                != (&self.address, self.node_id, scored.leaf.nonce)
+            {
                 continue;
             }
             match case.kind() {
@@ -338,7 +359,8 @@ fn domain_leaf(leaf: &pb::Leaf) -> Leaf {
 
 fn leaf_and_path(opening: &pb::Opening) -> (Leaf, Path) {
     let leaf = opening.leaf.as_ref().map(domain_leaf).unwrap_or_else(|| domain_leaf(&pb::Leaf::default()));
-    let node = |sibling: &pb::Sibling| Node { hash: fixed(&sibling.hash).unwrap_or_default(), hits: sibling.hits };
+    let node =
+        |sibling: &pb::Sibling| Node { hash: fixed(&sibling.hash).unwrap_or_default(), hits: sibling.hits };
     (leaf, Path { siblings: opening.path.iter().map(node).collect() })
 }
 
@@ -349,12 +371,10 @@ async fn find_node(
     node_id: u32,
 ) -> Result<Option<pb::NodeCommitment>, Error> {
     let request = |pagination| pb::QueryCommitmentsRequest { epoch, pagination };
-    let commitments = pages(
-        client,
-        "/geodesic.pow.v1.Query/Commitments",
-        request,
-        |r: pb::QueryCommitmentsResponse| (r.commitments, r.pagination),
-    );
+    let commitments =
+        pages(client, "/geodesic.pow.v1.Query/Commitments", request, |r: pb::QueryCommitmentsResponse| {
+            (r.commitments, r.pagination)
+        });
     let own = commitments.await?.into_iter().find(|commitment| commitment.participant == participant);
     Ok(own.and_then(|commitment| commitment.nodes.into_iter().find(|node| node.node_id == node_id)))
 }

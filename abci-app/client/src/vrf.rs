@@ -72,10 +72,8 @@ impl VrfKey {
     /// # Errors
     /// [`Error::Files`] if it cannot be read or is open to others, [`Error::Malformed`].
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let malformed = |reason: &str| Error::Malformed {
-            path: path.display().to_string(),
-            reason: reason.to_owned(),
-        };
+        let malformed =
+            |reason: &str| Error::Malformed { path: path.display().to_string(), reason: reason.to_owned() };
         let bytes = files::read_private(path)?;
         let file: KeyFile = serde_json::from_slice(&bytes).map_err(|error| malformed(&error.to_string()))?;
         if file.r#type != KEY_TYPE {
@@ -83,7 +81,8 @@ impl VrfKey {
         }
         let secret = STANDARD.decode(&file.secret_key).map(Zeroizing::new);
         let secret = secret.map_err(|_| malformed("secret_key is not base64"))?;
-        let secret: [u8; 32] = secret.as_slice().try_into().map_err(|_| malformed("secret_key is not 32 bytes"))?;
+        let secret: [u8; 32] =
+            secret.as_slice().try_into().map_err(|_| malformed("secret_key is not 32 bytes"))?;
         let key = Self::from_bytes(secret).ok_or_else(|| malformed("secret_key is no scalar"))?;
         if file.public_key != STANDARD.encode(key.public()) {
             return Err(malformed("public and secret key do not belong together"));
@@ -202,8 +201,12 @@ mod tests {
 
         let operator = Kind::Account.encode("geo", &[5; 20]).unwrap();
         let message = again.register("chain-1", "geo", &operator).unwrap();
-        assert!(verify(&message.public_key, &possession_input("chain-1", &[5; 20]), &message.proof).is_some());
-        assert!(verify(&message.public_key, &possession_input("chain-2", &[5; 20]), &message.proof).is_none());
+        assert!(
+            verify(&message.public_key, &possession_input("chain-1", &[5; 20]), &message.proof).is_some()
+        );
+        assert!(
+            verify(&message.public_key, &possession_input("chain-2", &[5; 20]), &message.proof).is_none()
+        );
         assert!(key.register("chain-1", "cosmos", &operator).is_err());
         let (output, proof) = key.evaluate(b"x");
         assert_eq!(verify(&key.public(), b"x", &proof), Some(output));
@@ -215,7 +218,11 @@ mod tests {
         let path = dir.path().join("vrf_key.json");
         let (a, b) = (VrfKey::generate(), VrfKey::generate());
         let text = |t: &str, p: [u8; 32], s: [u8; 32]| {
-            format!(r#"{{"type":"{t}","public_key":"{}","secret_key":"{}"}}"#, STANDARD.encode(p), STANDARD.encode(s))
+            format!(
+                r#"{{"type":"{t}","public_key":"{}","secret_key":"{}"}}"#,
+                STANDARD.encode(p),
+                STANDARD.encode(s)
+            )
         };
         for (name, text, want) in [
             ("another type", text("ed25519", a.public(), a.0.to_bytes()), "type"),

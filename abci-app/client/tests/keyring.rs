@@ -86,13 +86,18 @@ fn an_encrypted_key_opens_with_its_passphrase_only() {
     let mut second = open(Backend::File, dir.path(), &["wrong horse"]);
     assert!(matches!(second.add("bob", &key(2)), Err(Error::Passphrase { .. })));
     open(Backend::File, dir.path(), &["correct horse"]).add("bob", &key(2)).unwrap();
-    assert_eq!(*open(Backend::File, dir.path(), &["correct horse"]).secret("bob").unwrap().to_bytes(), [2; 32]);
+    assert_eq!(
+        *open(Backend::File, dir.path(), &["correct horse"]).secret("bob").unwrap().to_bytes(),
+        [2; 32]
+    );
 }
 
 #[test]
 fn a_new_passphrase_is_long_enough_and_typed_twice_alike() {
     let dir = tempfile::tempdir().unwrap();
-    let add = |answers: &[&'static str]| open(Backend::File, dir.path(), answers).add("alice", &key(1)).unwrap_err();
+    let add = |answers: &[&'static str]| {
+        open(Backend::File, dir.path(), answers).add("alice", &key(1)).unwrap_err()
+    };
     assert!(matches!(add(&["short"]), Error::ShortPassphrase(5)));
     assert!(matches!(add(&["long enough", "long enoug"]), Error::Mismatch));
     assert!(matches!(add(&[]), Error::Prompt(_)));
@@ -105,7 +110,8 @@ fn a_changed_file_is_refused() {
     open(Backend::File, dir.path(), &["correct horse", "correct horse"]).add("alice", &key(1)).unwrap();
     let path = dir.path().join("keyring-file/alice.json");
     let original: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    let other = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, key(2).public().as_bytes());
+    let other =
+        base64::Engine::encode(&base64::engine::general_purpose::STANDARD, key(2).public().as_bytes());
     for (name, pointer, value, want) in [
         ("another public key", "/public_key", serde_json::json!(other), "wrong passphrase"),
         ("no public key", "/public_key", serde_json::json!("AAAA"), "public key is not 33 bytes"),

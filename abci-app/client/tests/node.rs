@@ -35,10 +35,13 @@ struct Node {
 
 fn answer(node: &Mutex<Node>, method: &str, params: &Value) -> Vec<u8> {
     let mut node = node.lock().unwrap();
-    let abci = |value: Vec<u8>| result(json!({"response": {"code": 0, "value": STANDARD.encode(value), "height": "5"}}));
+    let abci = |value: Vec<u8>| {
+        result(json!({"response": {"code": 0, "value": STANDARD.encode(value), "height": "5"}}))
+    };
     match (method, params["path"].as_str()) {
         ("abci_query", Some("/cosmos.auth.v1beta1.Query/Account")) => {
-            let account = BaseAccount { sequence: node.committed, account_number: 9, ..BaseAccount::default() };
+            let account =
+                BaseAccount { sequence: node.committed, account_number: 9, ..BaseAccount::default() };
             abci(QueryAccountResponse { account: Some(any::pack(&account)) }.encode_to_vec())
         }
         ("abci_query", Some("/cosmos.tx.v1beta1.Service/Simulate")) => {
@@ -106,9 +109,9 @@ async fn a_wrong_sequence_is_mended_by_what_the_node_expects() {
 #[tokio::test]
 async fn a_refusal_says_code_and_log_and_uses_no_sequence() {
     let url = serve(Arc::new(|method, params| match method {
-        "broadcast_tx_sync" => {
-            result(json!({"code": 13, "codespace": "sdk", "log": "insufficient fee", "hash": "AB", "data": ""}))
-        }
+        "broadcast_tx_sync" => result(
+            json!({"code": 13, "codespace": "sdk", "log": "insufficient fee", "hash": "AB", "data": ""}),
+        ),
         _ => answer(&Mutex::new(Node::default()), method, params),
     }))
     .await;
@@ -156,7 +159,11 @@ async fn errors_name_what_went_wrong() {
     assert!(error.is_unreachable() && error.to_string().contains("is it running?"), "{error}");
 
     for (name, reply, want) in [
-        ("a web page", b"<html>hello".to_vec(), "did not answer status as CometBFT does (HTTP 200): <html>hello"),
+        (
+            "a web page",
+            b"<html>hello".to_vec(),
+            "did not answer status as CometBFT does (HTTP 200): <html>hello",
+        ),
         ("an error", br#"{"error":{"code":1,"message":"m","data":"d"}}"#.to_vec(), "status: m: d"),
         ("half an answer", result(json!({"node_info": {}})), "answer to status is malformed: missing field"),
         ("neither", b"{}".to_vec(), "no result, no error"),
@@ -166,7 +173,8 @@ async fn errors_name_what_went_wrong() {
         assert!(error.contains(want), "{name}: {error}");
     }
 
-    let refusal = json!({"response": {"code": 22, "codespace": "sdk", "log": "key not found", "value": null}});
+    let refusal =
+        json!({"response": {"code": 22, "codespace": "sdk", "log": "key not found", "value": null}});
     let url = serve(Arc::new(move |_, _| result(refusal.clone()))).await;
     let client = Client::new(&url).unwrap();
     let error = client.abci_query("/x", b"", None, false).await.unwrap_err();

@@ -1,5 +1,5 @@
 //! Recomputing a committed nonce, given a chain's answers.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod support;
 
@@ -78,7 +78,8 @@ fn answer(chain: &Chain, params: &Value) -> Vec<u8> {
                 hits: commitment.hits,
                 root: commitment.root.to_vec(),
             };
-            let own = pb::Commitment { epoch: EPOCH, participant: address(PROVER), messages: 1, nodes: vec![node] };
+            let own =
+                pb::Commitment { epoch: EPOCH, participant: address(PROVER), messages: 1, nodes: vec![node] };
             pb::QueryCommitmentsResponse { commitments: vec![own], pagination: None }.encode_to_vec()
         }
         "/geodesic.pow.v1.Query/Demands" => {
@@ -162,7 +163,8 @@ async fn a_served_leaf_must_lead_to_the_committed_root() {
     let chain = honest();
     let path = chain.tree.path(COUNT, 4).unwrap();
     let siblings = path.siblings.iter().map(|s| pb::Sibling { hash: s.hash.to_vec(), hits: s.hits });
-    let opening = pb::Opening { position: 0, leaf: Some(pb_leaf(&chain.leaves[4])), path: siblings.collect() };
+    let opening =
+        pb::Opening { position: 0, leaf: Some(pb_leaf(&chain.leaves[4])), path: siblings.collect() };
     let committed = load(chain).await.1.unwrap();
     let scored = committed.recompute(4).unwrap();
     assert!(committed.check_leaf(&opening, &scored).unwrap().matches());
@@ -192,6 +194,7 @@ async fn what_cannot_be_verified_is_named() {
     let error = load(Chain { key: [0; 32], ..honest() }).await.1.unwrap_err().to_string();
     assert!(error.contains("epoch key"), "{error}");
     let client = load(honest()).await.0;
-    let error = Committed::load(&client, CHAIN, "geo", &address(PROVER), EPOCH, 7).await.unwrap_err().to_string();
+    let error =
+        Committed::load(&client, CHAIN, "geo", &address(PROVER), EPOCH, 7).await.unwrap_err().to_string();
     assert!(error.contains("committed nothing for node 7"), "{error}");
 }

@@ -59,6 +59,8 @@ fn simulate(env: &QueryEnv<'_>, mut ctx: Ctx, bytes: &[u8]) -> Result<pb::Simula
         return Err(QueryError::InvalidArgument("empty txBytes is not allowed".to_owned()));
     }
     ctx.mode = ExecMode::Simulate;
+    // As in the next block, the first that can hold the transaction: windows are by height.
+    ctx.block.height = ctx.block.height.saturating_add(1);
     let block_gas = BlockGas::default();
     let mut deliver = Deliver { verifier: env.verifier, min_gas_prices: &env.config.min_gas_prices, block_gas };
     let outcome = deliver.run(&mut ctx, bytes)?;

@@ -95,10 +95,7 @@ fn transact(chain: &mut Chain, t: &Value, at: &str) {
     };
     let want = (text(&t["Codespace"]), text(&t["Data"]));
     assert_eq!((codespace, data.as_str()), want, "{at}: {result:?}");
-    if codespace != "gov" {
-        // That code is core's, for every module's parameters.
-        assert_eq!(u64::from(code), t["Code"].as_u64().unwrap(), "{at}: {result:?}");
-    }
+    assert_eq!(u64::from(code), t["Code"].as_u64().unwrap(), "{at}: {result:?}");
     assert_eq!(gas, t["Gas"].as_u64().unwrap(), "{at}: gas of {result:?}");
 }
 

@@ -1,6 +1,7 @@
 //! The genesis of a test network.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use geodesic_app::router::{self, AppState};
@@ -19,7 +20,8 @@ use tendermint_proto::v0_38::types::{
 };
 
 use super::keys::{Operator, PREFIX, Wallet};
-use super::net::{DENOM, GAS};
+use super::mempool::GAS;
+use super::net::DENOM;
 
 /// Coins of every account at genesis, beside what validators delegate.
 const COINS: u64 = 100_000_000_000;
@@ -82,7 +84,7 @@ pub fn micro() -> Vec<(String, Value)> {
 }
 
 /// What CometBFT begins the chain with.
-pub(crate) fn init_chain(spec: &Spec, operators: &[Operator], users: &[Wallet]) -> Result<RequestInitChain> {
+pub(crate) fn init_chain(spec: &Spec, operators: &[Arc<Operator>], users: &[Arc<Wallet>]) -> Result<RequestInitChain> {
     Ok(RequestInitChain {
         time: Some(Timestamp { seconds: GENESIS_TIME, nanos: 0 }),
         chain_id: spec.chain_id.clone(),
@@ -107,12 +109,12 @@ fn consensus_params(spec: &Spec) -> ConsensusParams {
     }
 }
 
-fn app_state(spec: &Spec, operators: &[Operator], users: &[Wallet]) -> Result<AppState> {
+fn app_state(spec: &Spec, operators: &[Arc<Operator>], users: &[Arc<Wallet>]) -> Result<AppState> {
     let defaults = router::default_genesis();
     let parsed = defaults.iter().map(|(name, raw)| Ok((name.clone(), serde_json::from_str(raw.get())?)));
     let mut state = Value::Object(parsed.collect::<Result<_>>()?);
     let agents = operators.iter().map(|o| &o.agent);
-    let accounts: Vec<&Wallet> = operators.iter().map(|o| &o.wallet).chain(agents).chain(users).collect();
+    let accounts: Vec<&Wallet> = operators.iter().map(|o| &o.wallet).chain(agents).chain(users.iter().map(Arc::as_ref)).collect();
     let account = |(number, w): (usize, &&Wallet)| {
         json!({
             "@type": "/cosmos.auth.v1beta1.BaseAccount",
@@ -174,7 +176,10 @@ pub(crate) fn settings(agent: &Wallet) -> Settings {
 }
 
 /// The message by which an account becomes a validator with an own consensus key.
-pub(crate) fn create_validator(o: &Operator, stake: u64) -> Result<MsgCreateValidator> {
+///
+/// # Errors
+/// None in practice.
+pub fn create_validator(o: &Operator, stake: u64) -> Result<MsgCreateValidator> {
     #[allow(deprecated)] // the SDK wants the field all the same
     Ok(MsgCreateValidator {
         description: Some(Description { moniker: "node".to_owned(), ..Description::default() }),

@@ -42,7 +42,7 @@ impl Wallet {
     /// # Errors
     /// None in practice.
     pub fn valoper(&self) -> Result<String> {
-        Ok(Kind::Operator.encode(PREFIX, &self.address)?)
+        Ok(Kind::Validator.encode(PREFIX, &self.address)?)
     }
 }
 

@@ -12,13 +12,15 @@ mod genesis;
 mod guild;
 mod invariants;
 mod keys;
+mod mempool;
 mod net;
 mod node;
 mod sets;
 
-pub use genesis::{Spec, micro};
+pub use genesis::{Spec, create_validator, micro};
 pub use guild::{Guild, Habits, Sent, Serves};
 pub use invariants::{check, exported};
 pub use keys::{Operator, PREFIX, Wallet};
-pub use net::{Block, DENOM, GAS, Net, Point, Vote};
+pub use mempool::GAS;
+pub use net::{Block, DENOM, Net, Point, Vote};
 pub use sets::{Member, Set, apply};

@@ -1,14 +1,10 @@
 //! Blocks, made as CometBFT makes them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use geodesic_app::App;
-use geodesic_client::tx::{Draft, Place};
-use geodesic_proto::cosmos::auth::v1beta1::{BaseAccount, QueryAccountRequest, QueryAccountResponse};
-use geodesic_proto::any;
-use geodesic_proto::prost_types::Any;
-use prost::Message;
 use prost::bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use tendermint_abci::Application as _;
@@ -16,22 +12,20 @@ use tendermint_proto::google::protobuf::Timestamp;
 use tendermint_proto::v0_38::abci::response_process_proposal::ProposalStatus;
 use tendermint_proto::v0_38::abci::response_verify_vote_extension::VerifyStatus;
 use tendermint_proto::v0_38::abci::{
-    CommitInfo, Event, ExecTxResult, ExtendedCommitInfo, ExtendedVoteInfo, RequestCheckTx, RequestExtendVote,
-    RequestFinalizeBlock, RequestInitChain, RequestPrepareProposal, RequestProcessProposal, RequestQuery,
-    RequestVerifyVoteExtension, ResponseCheckTx, ResponseFinalizeBlock, ResponseInitChain, Validator, VoteInfo,
+    CommitInfo, Event, ExtendedCommitInfo, ExtendedVoteInfo, RequestExtendVote,
+    RequestFinalizeBlock, RequestInitChain, RequestPrepareProposal, RequestProcessProposal,
+    RequestVerifyVoteExtension, ResponseFinalizeBlock, ResponseInitChain, Validator, VoteInfo,
 };
 use tendermint_proto::v0_38::types::{BlockIdFlag, ConsensusParams};
 
 use super::genesis::{self, GENESIS_TIME, Spec};
 use super::keys::{Operator, Wallet};
+use super::mempool::Pending;
 use super::node::Node;
 use super::sets::{self, Set};
 
 /// The one denomination.
 pub const DENOM: &str = "ugeo";
-
-/// Gas that transactions of the driver ask for.
-pub const GAS: u64 = 5_000_000;
 
 /// Bytes of a block that its transactions cannot have: header, last commit, protobuf.
 const OVERHEAD: i64 = 16_384;
@@ -72,19 +66,14 @@ pub struct Block {
     pub response: ResponseFinalizeBlock,
 }
 
-struct Pending {
-    tx: Bytes,
-    sender: String,
-}
-
 /// A network in one process.
 pub struct Net {
     /// Its beginning.
     pub spec: Spec,
     /// Keys of the validators; application `i` is that of validator `i`.
-    pub operators: Vec<Operator>,
+    pub operators: Vec<Arc<Operator>>,
     /// Other accounts.
-    pub users: Vec<Wallet>,
+    pub users: Vec<Arc<Wallet>>,
     /// How each validator votes.
     pub votes: Vec<Vote>,
     /// Application and point of restarts in the next block.
@@ -99,7 +88,7 @@ pub struct Net {
     params: ConsensusParams,
     sets: BTreeMap<i64, Set>,
     last_commit: ExtendedCommitInfo,
-    mempool: Vec<Pending>,
+    pub(crate) mempool: Vec<Pending>,
 }
 
 fn time(height: i64) -> Option<Timestamp> {
@@ -129,8 +118,8 @@ impl Net {
     /// # Errors
     /// What is wrong with the genesis, or that two applications disagree on it.
     pub fn new(spec: Spec) -> Result<Self> {
-        let operators = (0..spec.stakes.len()).map(Operator::new).collect::<Result<Vec<_>>>()?;
-        let users = (0..spec.users).map(|i| Wallet::new("user", i)).collect::<Result<Vec<_>>>()?;
+        let operators = (0..spec.stakes.len()).map(|i| Operator::new(i).map(Arc::new)).collect::<Result<Vec<_>>>()?;
+        let users = (0..spec.users).map(|i| Wallet::new("user", i).map(Arc::new)).collect::<Result<Vec<_>>>()?;
         let init = genesis::init_chain(&spec, &operators, &users)?;
         let nodes = operators.iter().map(|o| Node::new(spec.compute.then_some(o.vrf_secret)));
         let nodes = nodes.collect::<Result<Vec<_>>>()?;
@@ -227,7 +216,7 @@ impl Net {
             let txs = self.prepare(node, height)?;
             self.restart_at(node, Point::Prepare)?;
             for (index, accepted) in self.process(&txs, height, &member.address)?.into_iter().enumerate() {
-                ensure!(accepted, "height {height}: node {index} rejects the proposal of node {node}");
+                ensure!(accepted, "height {height}: node {index} rejects the proposal of node {node}; set {set:?}");
             }
             for index in 0..self.nodes.len() {
                 self.restart_at(index, Point::Process)?;
@@ -237,17 +226,25 @@ impl Net {
         bail!("height {height}: everyone is silent")
     }
 
-    /// What a node proposes for the next height.
+    /// What a node proposes for the next height, of what is in the mempool.
     ///
     /// # Errors
     /// The proposal is larger than it was allowed.
     pub fn prepare(&self, node: usize, height: i64) -> Result<Vec<Bytes>> {
         let max_bytes = self.params.block.as_ref().map_or(0, |b| b.max_bytes);
-        let max_tx_bytes = max_bytes.saturating_sub(OVERHEAD);
+        let waiting = self.mempool.iter().map(|p| p.tx.clone()).collect();
+        self.prepare_of(node, height, waiting, max_bytes.saturating_sub(OVERHEAD))
+    }
+
+    /// What a node proposes for the next height, of these transactions and within these bytes.
+    ///
+    /// # Errors
+    /// The proposal is larger than it was allowed.
+    pub fn prepare_of(&self, node: usize, height: i64, txs: Vec<Bytes>, max_tx_bytes: i64) -> Result<Vec<Bytes>> {
         let address = self.operators.get(node).context("a proposer")?.consensus_address;
         let request = RequestPrepareProposal {
             max_tx_bytes,
-            txs: self.mempool.iter().map(|p| p.tx.clone()).collect(),
+            txs,
             local_last_commit: Some(self.last_commit.clone()),
             misbehavior: Vec::new(),
             height,
@@ -413,6 +410,14 @@ impl Net {
         Ok(first)
     }
 
+    /// A new application with an empty disk, played all blocks; its answers must be those of the others.
+    ///
+    /// # Errors
+    /// Where it differs.
+    pub fn replay(&self) -> Result<()> {
+        Node::new(None)?.handshake(&self.init, &self.genesis, &self.blocks)
+    }
+
     /// Restarts a node if that is due at this point.
     fn restart_at(&mut self, index: usize, point: Point) -> Result<bool> {
         if !self.restarts.contains(&(index, point)) {
@@ -422,83 +427,6 @@ impl Net {
         node.restart()?;
         node.handshake(&self.init, &self.genesis, &self.blocks)?;
         Ok(true)
-    }
-
-    /// Drops what the block took, and what is no longer good.
-    fn recheck(&mut self) -> Result<()> {
-        let taken = self.blocks.last().map(|b| b.request.txs.clone()).unwrap_or_default();
-        let app = self.app(0)?.clone();
-        self.mempool.retain(|p| {
-            !taken.contains(&p.tx) && app.check_tx(RequestCheckTx { tx: p.tx.clone(), r#type: 1 }).code == 0
-        });
-        Ok(())
-    }
-
-    /// Offers a transaction to the mempool.
-    ///
-    /// # Errors
-    /// An application is closed.
-    pub fn offer(&mut self, tx: Vec<u8>, sender: &str) -> Result<ResponseCheckTx> {
-        let tx = Bytes::from(tx);
-        let response = self.app(0)?.check_tx(RequestCheckTx { tx: tx.clone(), r#type: 0 });
-        if response.code == 0 {
-            self.mempool.push(Pending { tx, sender: sender.to_owned() });
-        }
-        Ok(response)
-    }
-
-    /// A transaction, signed behind those of the same account that wait.
-    ///
-    /// # Errors
-    /// The account is not there.
-    pub fn sign(&self, wallet: &Wallet, messages: Vec<Any>) -> Result<Vec<u8>> {
-        let request = QueryAccountRequest { address: wallet.text.clone() };
-        let found: QueryAccountResponse = self.query("/cosmos.auth.v1beta1.Query/Account", &request)?;
-        let account: BaseAccount = any::unpack(&found.account.context("an account")?)?;
-        let waiting = self.mempool.iter().filter(|p| p.sender == wallet.text).count();
-        let draft = Draft { messages, gas: GAS, ..Draft::default() };
-        let sequence = account.sequence + u64::try_from(waiting)?;
-        let place = Place { chain_id: &self.spec.chain_id, account_number: account.account_number, sequence };
-        Ok(draft.sign(&wallet.key, place).bytes)
-    }
-
-    /// Signs messages and offers them; the mempool must take them. Returns the transaction.
-    ///
-    /// # Errors
-    /// The mempool refuses it.
-    pub fn send(&mut self, wallet: &Wallet, messages: Vec<Any>) -> Result<Vec<u8>> {
-        let tx = self.sign(wallet, messages)?;
-        let check = self.offer(tx.clone(), &wallet.text)?;
-        ensure!(check.code == 0, "CheckTx: {} {}: {}", check.codespace, check.code, check.log);
-        Ok(tx)
-    }
-
-    /// Sends messages and makes the block that has them; returns their result.
-    ///
-    /// # Errors
-    /// The mempool refuses them, or see [`Net::step`].
-    pub fn run(&mut self, wallet: &Wallet, messages: Vec<Any>) -> Result<ExecTxResult> {
-        let tx = self.send(wallet, messages)?;
-        self.step()?;
-        self.result(&tx).context("the transaction is not in the block")
-    }
-
-    /// The result of a transaction of the last block.
-    pub fn result(&self, tx: &[u8]) -> Option<ExecTxResult> {
-        let block = self.blocks.last()?;
-        let index = block.request.txs.iter().position(|t| t.as_ref() == tx)?;
-        block.response.tx_results.get(index).cloned()
-    }
-
-    /// Asks the last committed state.
-    ///
-    /// # Errors
-    /// The query fails.
-    pub fn query<T: Message + Default>(&self, path: &str, request: &impl Message) -> Result<T> {
-        let data = request.encode_to_vec().into();
-        let reply = self.app(0)?.query(RequestQuery { data, path: path.to_owned(), height: 0, prove: false });
-        ensure!(reply.code == 0, "{path}: {} {}: {}", reply.codespace, reply.code, reply.log);
-        Ok(T::decode(reply.value)?)
     }
 }
 

@@ -78,7 +78,8 @@ impl AddArgs {
     /// The words, and whether they are new.
     fn words(&self) -> anyhow::Result<(Zeroizing<String>, bool)> {
         if let Some(file) = &self.source {
-            let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+            let text =
+                std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
             return Ok((Zeroizing::new(text), false));
         }
         if self.recover {
@@ -111,7 +112,8 @@ impl AddArgs {
 
 /// The key of `{"@type":"/cosmos.crypto.secp256k1.PubKey","key":"..."}`.
 fn parse_public(json: &str) -> anyhow::Result<PublicKey> {
-    let value: Value = serde_json::from_str(json).with_context(|| format!("public key {json:?} is not JSON"))?;
+    let value: Value =
+        serde_json::from_str(json).with_context(|| format!("public key {json:?} is not JSON"))?;
     let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
     if text("@type") != "/cosmos.crypto.secp256k1.PubKey" {
         bail!("public key is of type {:?}, expected /cosmos.crypto.secp256k1.PubKey", text("@type"));

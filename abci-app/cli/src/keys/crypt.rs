@@ -78,11 +78,14 @@ pub struct ExportArgs {
 impl ExportArgs {
     pub(super) fn run(&self, ctx: &Context) -> anyhow::Result<()> {
         if !self.unarmored_hex || !self.accept {
-            bail!("an encrypted export does not exist yet; for plain hexadecimal give --unarmored-hex --unsafe");
+            bail!(
+                "an encrypted export does not exist yet; for plain hexadecimal give --unarmored-hex --unsafe"
+            );
         }
         let keyring = ctx.keyring()?;
         let record = keyring.get(&self.name)?;
-        let question = format!("WARNING: the private key of {} will be shown in the clear. Continue?", record.name);
+        let question =
+            format!("WARNING: the private key of {} will be shown in the clear. Continue?", record.name);
         if !self.yes && !output::confirm(&question)? {
             bail!("key {} was not exported", record.name);
         }

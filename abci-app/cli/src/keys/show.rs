@@ -45,7 +45,8 @@ impl ListArgs {
             let names = records.iter().map(|record| record.name.as_str());
             return Ok(names.into_iter().try_for_each(output::line)?);
         }
-        let list = records.iter().map(|record| shown(ctx, record, Kind::Account)).collect::<Result<_, _>>()?;
+        let list =
+            records.iter().map(|record| shown(ctx, record, Kind::Account)).collect::<Result<_, _>>()?;
         Ok(output::print(ctx.output, &Value::Array(list))?)
     }
 }
@@ -81,7 +82,9 @@ impl ShowArgs {
         }
         // One key is an object in JSON and a list of one in YAML, as with the SDK.
         match (ctx.output, list.len()) {
-            (crate::context::Output::Json, 1) => list.iter().try_for_each(|key| output::print(ctx.output, key))?,
+            (crate::context::Output::Json, 1) => {
+                list.iter().try_for_each(|key| output::print(ctx.output, key))?
+            }
             _ => output::print(ctx.output, &Value::Array(list))?,
         }
         Ok(())
@@ -106,7 +109,8 @@ impl DeleteArgs {
         let mut keyring = ctx.keyring()?;
         for name in &self.names {
             let record = keyring.get(name)?;
-            let question = format!("Key {} will be deleted; without its words it is lost. Continue?", record.name);
+            let question =
+                format!("Key {} will be deleted; without its words it is lost. Continue?", record.name);
             if !self.yes && !self.force && !output::confirm(&question)? {
                 bail!("key {} was not deleted", record.name);
             }

@@ -69,7 +69,9 @@ pub enum Error {
     )]
     Backend(String),
     /// A name that cannot be a file's.
-    #[error("key name {0:?} is invalid: 1 to {NAME_MAX} letters, digits, '-', '_', '.' or '@', not beginning with '.'")]
+    #[error(
+        "key name {0:?} is invalid: 1 to {NAME_MAX} letters, digits, '-', '_', '.' or '@', not beginning with '.'"
+    )]
     Name(String),
     /// No such key.
     #[error("no key {name:?} in keyring {keyring}; see: geod keys list")]
@@ -199,8 +201,7 @@ impl Keyring {
     /// # Errors
     /// [`Error::NotFound`], or as [`Keyring::list`].
     pub fn get(&self, name_or_address: &str) -> Result<Record, Error> {
-        let not_found =
-            || Error::NotFound { name: name_or_address.to_owned(), keyring: self.to_string() };
+        let not_found = || Error::NotFound { name: name_or_address.to_owned(), keyring: self.to_string() };
         if let Ok((_, bytes)) = address::decode(name_or_address) {
             let found = self.list()?.into_iter().find(|record| record.address().as_slice() == bytes);
             return found.ok_or_else(not_found);

@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 pub use types::{
-    AbciQuery, Attribute, Block, BlockResults, Broadcast, Event, ExecResult, Header, NodeInfo, Status, SyncInfo, Tx,
-    TxSearch, Validator, ValidatorInfo, Validators,
+    AbciQuery, Attribute, Block, BlockResults, Broadcast, Event, ExecResult, Header, NodeInfo, Status,
+    SyncInfo, Tx, TxSearch, Validator, ValidatorInfo, Validators,
 };
 
 /// Longest reply that is read, in bytes.
@@ -35,7 +35,9 @@ pub enum Error {
         reason: String,
     },
     /// Nobody answers there.
-    #[error("cannot reach node at {url}: {reason}; is it running? (--node, GEOD_NODE or node in config/client.toml)")]
+    #[error(
+        "cannot reach node at {url}: {reason}; is it running? (--node, GEOD_NODE or node in config/client.toml)"
+    )]
     Unreachable {
         /// The node.
         url: String,
@@ -172,7 +174,8 @@ impl Client {
     /// [`Error`], but for [`Error::Abci`].
     pub async fn call(&self, method: &str, params: Value) -> Result<Value, Error> {
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
-        let unreachable = |error: reqwest::Error| Error::Unreachable { url: self.url.clone(), reason: reason(&error) };
+        let unreachable =
+            |error: reqwest::Error| Error::Unreachable { url: self.url.clone(), reason: reason(&error) };
         let mut response = self.http.post(&self.url).json(&body).send().await.map_err(unreachable)?;
         let status = response.status().as_u16();
         let mut bytes = Vec::new();
@@ -187,7 +190,9 @@ impl Client {
             url: self.url.clone(),
             method: method.to_owned(),
             status,
-            body: excerpt(&String::from_utf8_lossy(bytes.get(..EXCERPT.min(bytes.len())).unwrap_or_default())),
+            body: excerpt(&String::from_utf8_lossy(
+                bytes.get(..EXCERPT.min(bytes.len())).unwrap_or_default(),
+            )),
         })?;
         match (reply.error, reply.result) {
             (Some(error), _) => Err(Error::Rpc {
@@ -272,7 +277,12 @@ impl Client {
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn validators(&self, height: Option<u64>, page: u32, per_page: u32) -> Result<Validators, Error> {
+    pub async fn validators(
+        &self,
+        height: Option<u64>,
+        page: u32,
+        per_page: u32,
+    ) -> Result<Validators, Error> {
         let mut params = at(height);
         if let Value::Object(map) = &mut params {
             map.insert("page".to_owned(), page.to_string().into());
@@ -293,7 +303,13 @@ impl Client {
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn tx_search(&self, query: &str, page: u32, per_page: u32, descending: bool) -> Result<TxSearch, Error> {
+    pub async fn tx_search(
+        &self,
+        query: &str,
+        page: u32,
+        per_page: u32,
+        descending: bool,
+    ) -> Result<TxSearch, Error> {
         let order = if descending { "desc" } else { "asc" };
         let params = json!({
             "query": query, "prove": false, "page": page.to_string(), "per_page": per_page.to_string(),

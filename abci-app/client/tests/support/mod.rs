@@ -30,7 +30,10 @@ pub(crate) async fn serve(handler: Handler) -> String {
                     }
                 };
                 let reply = handler(body["method"].as_str().unwrap(), &body["params"]);
-                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", reply.len());
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                    reply.len()
+                );
                 stream.write_all(head.as_bytes()).await.unwrap();
                 let _ = stream.write_all(&reply).await;
             });
