@@ -1,5 +1,7 @@
 //! PrepareProposal and ProcessProposal: order and bounds of a block, on the state of the one before.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use geodesic_core::{Ctx, DecCoins, ExecMode, StateError};
 use tendermint_proto::v0_38::abci::{RequestPrepareProposal, RequestProcessProposal};
@@ -48,7 +50,11 @@ fn decode(ctx: &Ctx, bytes: &[u8]) -> Option<(Tx, Vec<AppMsg>)> {
 ///
 /// # Errors
 /// [`StateError`] if the disk fails.
-pub(crate) fn prepare(ctx: &mut Ctx, verifier: &Verifier, req: &RequestPrepareProposal) -> Result<Vec<Bytes>, StateError> {
+pub(crate) fn prepare(
+    ctx: &mut Ctx,
+    verifier: &Verifier,
+    req: &RequestPrepareProposal,
+) -> Result<Vec<Bytes>, StateError> {
     let params = block::load_params(ctx)?;
     let bytes = usize::try_from(req.max_tx_bytes).unwrap_or(0);
     let mut room = Room { bytes, gas: block::max_gas(&params) };
@@ -63,8 +69,11 @@ pub(crate) fn prepare(ctx: &mut Ctx, verifier: &Verifier, req: &RequestPreparePr
     ctx.block.time_ns = convert::time_ns(req.time.as_ref());
     let prices = DecCoins::default();
     let mut deliver = Deliver { verifier, min_gas_prices: &prices, block_gas: BlockGas::default() };
-    let (mut first, mut rest) = (Vec::new(), Vec::new());
+    let (mut first, mut rest, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
     for bytes in &req.txs {
+        if !seen.insert(bytes) {
+            continue;
+        }
         let Some((tx, messages)) = decode(ctx, bytes) else { continue };
         if wiring::is_priority(ctx, &messages)? && passes(ctx, &mut deliver, bytes)? {
             first.push((bytes, tx.gas_limit()));
@@ -89,7 +98,7 @@ fn passes(ctx: &mut Ctx, deliver: &mut Deliver<'_>, bytes: &[u8]) -> Result<bool
 }
 
 /// Whether this node votes for a proposal: the beacon is there when due and valid, every other transaction decodes, is not a
-/// beacon, and they fit into the block's gas together.
+/// beacon and is there once, and they fit into the block's gas together.
 ///
 /// # Errors
 /// [`StateError`] if the disk fails.
@@ -102,8 +111,11 @@ pub(crate) fn process(ctx: &Ctx, req: &RequestProcessProposal) -> Result<Result<
         }
         txs = txs.get(1..).unwrap_or_default();
     }
-    let mut gas = 0_u64;
+    let (mut gas, mut seen) = (0_u64, BTreeSet::new());
     for (index, bytes) in txs.iter().enumerate() {
+        if !seen.insert(bytes) {
+            return Ok(Err(format!("transaction {index} is there twice")));
+        }
         let Some((tx, _)) = decode(ctx, bytes) else {
             return Ok(Err(format!("transaction {index} does not decode")));
         };

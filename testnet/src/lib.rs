@@ -1,3 +1,4 @@
 //! Local networks, the in-process chain driver, fixtures and end-to-end tests.
 
 pub mod driver;
+pub mod localnet;

@@ -166,7 +166,7 @@ fn a_stake_chain_with_vote_extensions_goes_on() {
     for height in 1..30 {
         let proposer = net.operators[0].consensus_address;
         if height > 1 {
-            let accepted = net.process(&[forged.clone()], height, &proposer).unwrap();
+            let accepted = net.process(std::slice::from_ref(&forged), height, &proposer).unwrap();
             assert_eq!(accepted, vec![false; 4], "a beacon at height {height}");
         }
         let block = net.step().unwrap();

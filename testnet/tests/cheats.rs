@@ -84,7 +84,11 @@ fn bounties_come_out_of_the_cheats_own_deposit() {
     for i in 0..3 {
         assert_eq!(balance(&net, &net.operators[i].agent.text), 100_000_000_000);
     }
-    assert_eq!(tokens(&net, 3), STAKE / 10 * 9, "what was slashed is burned: see the invariants of each block");
+    assert_eq!(
+        tokens(&net, 3),
+        STAKE / 10 * 9,
+        "what was slashed is burned: see the invariants of each block"
+    );
 }
 
 #[test]

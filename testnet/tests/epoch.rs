@@ -1,10 +1,13 @@
 //! Honest validators over two epochs: work gives weight, weight gives power and coins.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod common;
+
 use std::sync::Arc;
 
+use common::balance;
 use geodesic_proto::any;
-use geodesic_proto::cosmos::bank::v1beta1::{MsgSend, QueryBalanceRequest, QueryBalanceResponse};
+use geodesic_proto::cosmos::bank::v1beta1::MsgSend;
 use geodesic_proto::cosmos::base::v1beta1::Coin;
 use geodesic_proto::geodesic::difficulty::v1::{QueryHistoryRequest, QueryHistoryResponse};
 use geodesic_proto::geodesic::pow::v1::{QueryWeightsRequest, QueryWeightsResponse};
@@ -12,12 +15,6 @@ use geodesic_proto::geodesic::rewards::v1::{QueryEpochRequest, QueryEpochRespons
 use geodesic_proto::geodesic::seeds::v1::{BeaconSource, QueryBeaconRequest, QueryBeaconResponse};
 use geodesic_proto::geodesic::staking::v1::{QueryComputePowersRequest, QueryComputePowersResponse};
 use geodesic_testnet::driver::{DENOM, Guild, Habits, Net, Spec, check};
-
-fn balance(net: &Net, address: &str) -> u128 {
-    let request = QueryBalanceRequest { address: address.to_owned(), denom: DENOM.to_owned() };
-    let reply: QueryBalanceResponse = net.query("/cosmos.bank.v1beta1.Query/Balance", &request).unwrap();
-    reply.balance.unwrap().amount.parse().unwrap()
-}
 
 #[test]
 fn work_becomes_weight_power_and_coins() {

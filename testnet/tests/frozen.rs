@@ -18,7 +18,9 @@ use geodesic_proto::cosmos::staking::v1beta1 as staking;
 use geodesic_proto::cosmos::tx::v1beta1::{TxBody, TxRaw};
 use geodesic_proto::geodesic::pow::v1::{MsgUpdateParticipant, Settings};
 use geodesic_proto::prost_types::Any;
-use geodesic_testnet::driver::{DENOM, Guild, Habits, Net, Operator, PREFIX, Serves, Spec, check, create_validator};
+use geodesic_testnet::driver::{
+    DENOM, Guild, Habits, Net, Operator, PREFIX, Serves, Spec, check, create_validator,
+};
 use prost::Message;
 use sha2::{Digest, Sha256};
 
@@ -55,7 +57,10 @@ fn cosmos(net: &mut Net) {
     run(net, &fifth, vec![any::pack(&create), any::pack(&vrf)]);
     let (delegator_address, validator_address) = (first.wallet.text.clone(), first.wallet.valoper().unwrap());
     let edit = staking::MsgEditValidator {
-        description: Some(staking::Description { moniker: "one".to_owned(), ..staking::Description::default() }),
+        description: Some(staking::Description {
+            moniker: "one".to_owned(),
+            ..staking::Description::default()
+        }),
         validator_address: validator_address.clone(),
         commission_rate: String::new(),
         min_self_delegation: String::new(),
@@ -76,7 +81,8 @@ fn cosmos(net: &mut Net) {
         validator_dst_address: fifth.wallet.valoper().unwrap(),
         amount: Some(coin(200_000_000)),
     };
-    let messages = vec![any::pack(&edit), any::pack(&delegate), any::pack(&undelegate), any::pack(&redelegate)];
+    let messages =
+        vec![any::pack(&edit), any::pack(&delegate), any::pack(&undelegate), any::pack(&redelegate)];
     run(net, &first, messages);
     let cancel = staking::MsgCancelUnbondingDelegation {
         delegator_address,
@@ -91,8 +97,11 @@ fn cosmos(net: &mut Net) {
 fn authority(net: &mut Net) {
     let user = Arc::clone(&net.users[0]);
     let pool = geodesic_proto::pool();
-    for message in messages().into_iter().filter(|m| m.ends_with("UpdateParams") || m.ends_with("SetSendEnabled")) {
-        let mut value = geodesic_proto::prost_reflect::DynamicMessage::new(pool.get_message_by_name(&message).unwrap());
+    for message in
+        messages().into_iter().filter(|m| m.ends_with("UpdateParams") || m.ends_with("SetSendEnabled"))
+    {
+        let mut value =
+            geodesic_proto::prost_reflect::DynamicMessage::new(pool.get_message_by_name(&message).unwrap());
         let text = geodesic_proto::prost_reflect::Value::String(user.text.clone());
         value.set_field_by_name("authority", text);
         let any = Any { type_url: format!("/{message}"), value: value.encode_to_vec() };
@@ -102,13 +111,20 @@ fn authority(net: &mut Net) {
             net.step().unwrap();
             assert_ne!(net.blocks.last().unwrap().response.tx_results[1].code, 0, "{message}");
         }
-        let gov = Any { type_url: format!("/{message}"), value: {
-            let text = module_address("gov").to_bech32(PREFIX);
-            value.set_field_by_name("authority", geodesic_proto::prost_reflect::Value::String(text));
-            value.encode_to_vec()
-        } };
+        let gov = Any {
+            type_url: format!("/{message}"),
+            value: {
+                let text = module_address("gov").to_bech32(PREFIX);
+                value.set_field_by_name("authority", geodesic_proto::prost_reflect::Value::String(text));
+                value.encode_to_vec()
+            },
+        };
         let tx = net.sign(&user, vec![gov]).unwrap();
-        assert_ne!(net.offer(tx, &user.text).unwrap().code, 0, "{message} signed by another than the authority");
+        assert_ne!(
+            net.offer(tx, &user.text).unwrap().code,
+            0,
+            "{message} signed by another than the authority"
+        );
     }
 }
 

@@ -2,18 +2,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
-#[path = "common/random.rs"]
-mod random;
 
 use std::sync::Arc;
 
+use common::Random;
 use geodesic_client::tx::Draft;
 use geodesic_proto::any;
 use geodesic_proto::cosmos::bank::v1beta1::MsgSend;
 use geodesic_proto::cosmos::base::v1beta1::Coin;
 use geodesic_testnet::driver::{DENOM, GAS, Guild, Habits, Net, Spec, Wallet};
 use prost::bytes::Bytes;
-use random::Random;
 
 fn transfer(net: &Net, from: &Wallet, amount: u64, gas: u64, memo: usize) -> Bytes {
     let message = MsgSend {

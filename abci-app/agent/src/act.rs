@@ -36,7 +36,11 @@ fn count(items: usize, gas: u64) -> u64 {
 }
 
 /// The verdict: each duty, ascending by prover, with every sample that is owed.
-fn reports(known: &Known, me: &str, text: impl Fn(&Address) -> Result<String>) -> Result<Vec<pb::DutyReport>> {
+fn reports(
+    known: &Known,
+    me: &str,
+    text: impl Fn(&Address) -> Result<String>,
+) -> Result<Vec<pb::DutyReport>> {
     let drawn = known.drawn.as_ref().ok_or_else(|| gone("the draw"))?;
     let mut reports = Vec::new();
     for (prover, owed) in &drawn.duties {
@@ -79,7 +83,12 @@ impl Agent {
     ///
     /// # Errors
     /// Whatever stands in the way; the action is planned again if it is still wanted.
-    pub(crate) async fn perform(&self, action: &Action, epoch: &Epoch, drawn: Option<&Arc<Drawn>>) -> Result<()> {
+    pub(crate) async fn perform(
+        &self,
+        action: &Action,
+        epoch: &Epoch,
+        drawn: Option<&Arc<Drawn>>,
+    ) -> Result<()> {
         match action {
             Action::Generate { .. } => return Ok(()), // a wish, see Agent::generate
             Action::Commit { nodes } => return self.commit(epoch, nodes).await,
@@ -99,14 +108,17 @@ impl Agent {
             Action::Verdict => self.verdict(epoch, drawn).await,
             Action::CrossCheck => self.cross_check(epoch, drawn).await,
             Action::AccuseLeaf { prover, node_id, nonce } => {
-                let evidence = self.with_known(epoch.index(), |k| k.wrong_leaves.get(&(*prover, *node_id, *nonce)).cloned());
+                let evidence = self
+                    .with_known(epoch.index(), |k| k.wrong_leaves.get(&(*prover, *node_id, *nonce)).cloned());
                 let (leaf, path) = evidence.flatten().ok_or_else(|| gone("the wrong leaf"))?;
                 let (prover, leaf, path) = (self.chain.text(prover)?, Some(leaf_pb(&leaf)), path_pb(&path));
                 let accusation = pb::LeafAccusation { prover, node_id: *node_id, leaf, path };
                 self.accuse(epoch, action, pb::msg_accuse::Accusation::Leaf(accusation)).await
             }
             Action::AccuseTag { auditor, prover, position } => {
-                let evidence = self.with_known(epoch.index(), |k| k.wrong_tags.get(&(*auditor, *prover, *position)).cloned());
+                let evidence = self.with_known(epoch.index(), |k| {
+                    k.wrong_tags.get(&(*auditor, *prover, *position)).cloned()
+                });
                 let evidence: Option<Evidence> = evidence.flatten().ok_or_else(|| gone("the wrong tag"))?;
                 let accusation = pb::TagAccusation {
                     auditor: self.chain.text(auditor)?,
@@ -131,7 +143,12 @@ impl Agent {
                 let leaves = lock(leaves);
                 leaves.sync()?;
                 let c = leaves.commitment(*count)?;
-                Ok(pb::NodeCommitment { node_id: *node_id, count: c.count, hits: c.hits, root: c.root.to_vec() })
+                Ok(pb::NodeCommitment {
+                    node_id: *node_id,
+                    count: c.count,
+                    hits: c.hits,
+                    root: c.root.to_vec(),
+                })
             };
             wanted.iter().map(commitment).collect::<Result<Vec<_>>>()
         });
@@ -181,15 +198,22 @@ impl Agent {
             return Err(Error::Leaves(format!("nothing to show of {} demanded samples", positions.len())));
         }
         let (gas, (sender, participant)) = (count(openings.len(), GAS_OPENING), self.sender());
-        let message = pb::MsgOpenPoc { sender, participant, epoch: epoch.index(), auditor: auditor_text, openings };
+        let message =
+            pb::MsgOpenPoc { sender, participant, epoch: epoch.index(), auditor: auditor_text, openings };
         self.outbox.deliver(&message, gas, epoch.window.verdict.saturating_sub(1)).await?;
-        tracing::info!(epoch = epoch.index(), auditor = message.auditor, samples = message.openings.len(), "opened");
+        tracing::info!(
+            epoch = epoch.index(),
+            auditor = message.auditor,
+            samples = message.openings.len(),
+            "opened"
+        );
         Ok(())
     }
 
     async fn verdict(&self, epoch: &Epoch, drawn: &Drawn) -> Result<()> {
         let auditor = self.auditor(drawn)?;
-        let duties = self.with_known(epoch.index(), |known| reports(known, &self.me_text, |a| self.chain.text(a)));
+        let duties =
+            self.with_known(epoch.index(), |known| reports(known, &self.me_text, |a| self.chain.text(a)));
         let duties = duties.ok_or_else(|| gone("the audit"))??;
         let (sender, participant) = self.sender();
         let gas = count(duties.len(), GAS_DUTY).saturating_add(count(drawn.provers.len(), GAS_PROVER));
@@ -206,9 +230,15 @@ impl Agent {
         Ok(())
     }
 
-    async fn accuse(&self, epoch: &Epoch, action: &Action, accusation: pb::msg_accuse::Accusation) -> Result<()> {
+    async fn accuse(
+        &self,
+        epoch: &Epoch,
+        action: &Action,
+        accusation: pb::msg_accuse::Accusation,
+    ) -> Result<()> {
         let (sender, participant) = self.sender();
-        let message = pb::MsgAccuse { sender, participant, epoch: epoch.index(), accusation: Some(accusation) };
+        let message =
+            pb::MsgAccuse { sender, participant, epoch: epoch.index(), accusation: Some(accusation) };
         self.outbox.deliver(&message, GAS_ACCUSE, epoch.window.judge_commit.saturating_sub(1)).await?;
         let key = action.key();
         self.journal.set_done(epoch.index(), &key)?;
@@ -223,8 +253,10 @@ impl Agent {
         let judgment = match self.journal.judgment(index)? {
             Some(judgment) => judgment,
             None => {
-                let values: Option<BTreeMap<u32, Vec<u8>>> = self.with_known(index, |known| known.values.clone());
-                let mut judgment = Judgment { salt: [0; 32], values: values.ok_or_else(|| gone("the cases"))? };
+                let values: Option<BTreeMap<u32, Vec<u8>>> =
+                    self.with_known(index, |known| known.values.clone());
+                let mut judgment =
+                    Judgment { salt: [0; 32], values: values.ok_or_else(|| gone("the cases"))? };
                 OsRng.fill_bytes(&mut judgment.salt);
                 self.journal.set_judgment(index, &judgment)?;
                 judgment

@@ -11,7 +11,7 @@ fn with_samples(known: &mut Known, positions: &[u32], computed: bool) {
     for k in positions {
         let (node_id, opening) = leaf_of_sample(known, *k);
         let mut sampled = Sampled::new(node_id, &opening, true);
-        sampled.computed = computed.then(|| Computed { leaf_hash: [0; 32], tag: [*k as u8; 8] });
+        sampled.computed = computed.then_some(Computed { leaf_hash: [0; 32], tag: [*k as u8; 8] });
         known.audits.entry(AUDITED).or_default().insert(*k, sampled);
     }
 }
@@ -23,7 +23,13 @@ fn demand(known: &mut Known, positions: &[u32], opened: &[u32]) {
     });
     let opened = opened.collect();
     let (prover, auditor) = (hex::encode(AUDITED), "me".to_owned());
-    known.demands.push(pb::Demand { prover, auditor, positions: positions.to_vec(), opened, ..pb::Demand::default() });
+    known.demands.push(pb::Demand {
+        prover,
+        auditor,
+        positions: positions.to_vec(),
+        opened,
+        ..pb::Demand::default()
+    });
 }
 
 fn positions(known: &Known) -> Vec<u32> {

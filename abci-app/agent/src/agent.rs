@@ -25,8 +25,8 @@ use crate::known::Known;
 use crate::metrics;
 use crate::mlnode::{Job, Mlnode, Pool};
 use crate::outbox::Outbox;
-use crate::plan::{Action, View, plan};
 use crate::peer::{self, Limits};
+use crate::plan::{Action, View, plan};
 use crate::source::Shared;
 use crate::status::{Failure, Status};
 use crate::tls::{Identity, Pins};
@@ -83,7 +83,8 @@ impl Agent {
         let chain = Chain { client: client.clone(), prefix: config.prefix.clone() };
         let chain_id = chain_id(&client).await?;
         let wait = Duration::from_secs(config.mlnode_timeout_s);
-        let nodes = config.mlnodes.iter().map(|settings| Mlnode::new(settings, wait)).collect::<Result<Vec<_>>>()?;
+        let nodes =
+            config.mlnodes.iter().map(|settings| Mlnode::new(settings, wait)).collect::<Result<Vec<_>>>()?;
         let pool = Arc::new(Pool::new(nodes.clone(), config.recompute_batch));
         let guard = Guard { faults, pool: Arc::clone(&pool) };
         let (heights, receiver) = watch::channel(0);
@@ -166,7 +167,10 @@ impl Agent {
     }
 
     /// Starts the server for other agents.
-    async fn serve(self: &Arc<Self>, mut stop: watch::Receiver<bool>) -> Result<(JoinHandle<()>, SocketAddr)> {
+    async fn serve(
+        self: &Arc<Self>,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<(JoinHandle<()>, SocketAddr)> {
         let listen = self.config.listen;
         let bind = |e| Error::Config(format!("cannot listen on {listen}: {e}"));
         let listener = TcpListener::bind(listen).await.map_err(bind)?;
@@ -177,7 +181,8 @@ impl Agent {
             let stopped = async {
                 let _ = stop.wait_for(|stop| *stop).await;
             };
-            let served = peer::serve(listener, &agent.identity, pins, source, Limits::default(), stopped).await;
+            let served =
+                peer::serve(listener, &agent.identity, pins, source, Limits::default(), stopped).await;
             if let Err(error) = served {
                 tracing::error!(%error, "server for other agents ended");
             }
@@ -197,7 +202,10 @@ impl Agent {
         self.generate(&actions);
         tries.retain(|_, height| *height >= view.height);
         let epoch = view.window.index;
-        let Some((known_epoch, drawn)) = self.with_known(epoch, |k| (Arc::clone(&k.epoch), k.drawn.clone())) else { return };
+        let Some((known_epoch, drawn)) = self.with_known(epoch, |k| (Arc::clone(&k.epoch), k.drawn.clone()))
+        else {
+            return;
+        };
         for action in &actions {
             let key = action.key();
             let is_wish = matches!(action, Action::Generate { .. });
@@ -238,7 +246,12 @@ impl Agent {
     }
 
     /// Waits until the chain, an action or the operator has news.
-    async fn rest(&self, stop: &mut watch::Receiver<bool>, tasks: &mut JoinSet<Ended>, running: &mut Running) {
+    async fn rest(
+        &self,
+        stop: &mut watch::Receiver<bool>,
+        tasks: &mut JoinSet<Ended>,
+        running: &mut Running,
+    ) {
         let poll = Duration::from_millis(self.config.poll_ms);
         let seen = *self.heights.borrow();
         loop {

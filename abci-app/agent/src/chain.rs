@@ -49,7 +49,11 @@ impl Chain {
         Ok(Kind::Account.decode_20(&self.prefix, text)?)
     }
 
-    async fn pow<Q: Message, R: Message + Default>(&self, method: &str, request: &Q) -> Result<R, rpc::Error> {
+    async fn pow<Q: Message, R: Message + Default>(
+        &self,
+        method: &str,
+        request: &Q,
+    ) -> Result<R, rpc::Error> {
         self.client.query(&format!("/geodesic.pow.v1.Query/{method}"), request).await
     }
 
@@ -191,8 +195,10 @@ impl Chain {
 
     /// Epochs whose reward can be claimed: the first hundred and some.
     pub(crate) async fn claimable(&self, participant: &str) -> Result<Vec<u64>> {
-        let request =
-            rewards::QueryClaimableRequest { participant: participant.to_owned(), pagination: page(Vec::new()) };
+        let request = rewards::QueryClaimableRequest {
+            participant: participant.to_owned(),
+            pagination: page(Vec::new()),
+        };
         let reply: rewards::QueryClaimableResponse =
             self.client.query("/geodesic.rewards.v1.Query/Claimable", &request).await?;
         // An amount of zero is nothing to claim, and would cost a fee.
@@ -200,12 +206,19 @@ impl Chain {
     }
 
     /// Answers to an auditor's demand in the blocks `from ..= to`.
-    pub(crate) async fn openings(&self, from: u64, to: u64, prover: &str, auditor: &str) -> Result<Vec<pb::Opening>> {
+    pub(crate) async fn openings(
+        &self,
+        from: u64,
+        to: u64,
+        prover: &str,
+        auditor: &str,
+    ) -> Result<Vec<pb::Opening>> {
         use geodesic_proto::cosmos::tx::v1beta1::{TxBody, TxRaw};
         let mut openings = Vec::new();
         for height in from..=to {
             for tx in self.client.block(Some(height)).await?.txs {
-                let body = TxRaw::decode(tx.as_slice()).and_then(|raw| TxBody::decode(raw.body_bytes.as_slice()));
+                let body =
+                    TxRaw::decode(tx.as_slice()).and_then(|raw| TxBody::decode(raw.body_bytes.as_slice()));
                 for any in body.unwrap_or_default().messages {
                     let msg = geodesic_proto::any::unpack::<pb::MsgOpenPoc>(&any).ok();
                     let msg = msg.filter(|m| m.participant == prover && m.auditor == auditor);

@@ -141,7 +141,9 @@ impl Home {
     pub fn dir(&self) -> Result<PathBuf> {
         let given = self.home.clone().or_else(|| env("GEOD_HOME").map(PathBuf::from));
         let default = || env("HOME").map(|home| Path::new(&home).join(".geod"));
-        given.or_else(default).ok_or_else(|| Error::Config("no home folder: give --home or set GEOD_HOME".to_owned()))
+        given
+            .or_else(default)
+            .ok_or_else(|| Error::Config("no home folder: give --home or set GEOD_HOME".to_owned()))
     }
 
     /// The agent's folder.
@@ -187,7 +189,8 @@ async fn start(args: &Start) -> Result<()> {
     }
     let (stop, stopped) = watch::channel(false);
     let handler = |kind| signal(kind).map_err(|e| Error::Config(format!("cannot wait for signals: {e}")));
-    let (mut terminate, mut interrupt) = (handler(SignalKind::terminate())?, handler(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) =
+        (handler(SignalKind::terminate())?, handler(SignalKind::interrupt())?);
     let signalled = async move {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -213,7 +216,8 @@ async fn start(args: &Start) -> Result<()> {
 fn status(args: &StatusArgs) -> Result<()> {
     let dir = args.home.agent()?;
     let status = Status::read(&dir)?;
-    let none = || Error::Config(format!("no agent has run in {} while an epoch could be worked in", dir.display()));
+    let none =
+        || Error::Config(format!("no agent has run in {} while an epoch could be worked in", dir.display()));
     let status = status.ok_or_else(none)?;
     match args.output.as_deref() {
         None | Some("text") => say(status.to_string().trim_end()),

@@ -194,7 +194,9 @@ impl Config {
             }
         }
         let uri = self.url.parse::<tonic::transport::Uri>().ok();
-        if !uri.is_some_and(|uri| uri.scheme_str() == Some("https") && uri.port_u16().is_some_and(|port| port > 0)) {
+        if !uri.is_some_and(|uri| {
+            uri.scheme_str() == Some("https") && uri.port_u16().is_some_and(|port| port > 0)
+        }) {
             return bad(format!("url is {:?}, must be https://HOST:PORT", self.url));
         }
         for (i, node) in self.mlnodes.iter().enumerate() {

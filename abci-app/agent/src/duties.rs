@@ -2,8 +2,8 @@
 //! the chain says.
 
 use geodesic_challenge::{
-    Address, Commitment, Hash, Leaf, Located, Node, NodeCounts, Path, Position, RTarget, Sample, chain_tag, is_member,
-    resolve, sample_positions, verify, verify_hit_rank,
+    Address, Commitment, Hash, Leaf, Located, Node, NodeCounts, Path, Position, RTarget, Sample, chain_tag,
+    is_member, resolve, sample_positions, verify, verify_hit_rank,
 };
 use geodesic_proto::geodesic::pow::v1 as pb;
 
@@ -43,7 +43,8 @@ impl Prover {
     }
 
     fn counts(&self) -> Vec<NodeCounts> {
-        let counts = |(node_id, c): &(u32, Commitment)| NodeCounts { node_id: *node_id, count: c.count, hits: c.hits };
+        let counts =
+            |(node_id, c): &(u32, Commitment)| NodeCounts { node_id: *node_id, count: c.count, hits: c.hits };
         self.nodes.iter().map(counts).collect()
     }
 
@@ -137,7 +138,11 @@ mod tests {
     fn trees() -> Vec<(u32, MerkleSum, Vec<Leaf>)> {
         let tree = |(node_id, count): (u32, u64)| {
             let mut tree = MerkleSum::new(R);
-            let leaf = |nonce| Leaf { nonce, distance: Distance(nonce * 37 % 200), logits_hash: [node_id as u8; 32] };
+            let leaf = |nonce| Leaf {
+                nonce,
+                distance: Distance(nonce * 37 % 200),
+                logits_hash: [node_id as u8; 32],
+            };
             let leaves: Vec<Leaf> = (0..count).map(leaf).collect();
             leaves.iter().for_each(|l| tree.append(l));
             (node_id, tree, leaves)
@@ -184,11 +189,12 @@ mod tests {
 
     #[test]
     fn one_in_eight_is_cross_checked_and_the_choice_is_secret() {
-        let chosen = |secret: u8| (0..8000).filter(|k| is_cross_checked(&[secret; 32], &[1; 20], &[2; 20], *k)).count();
+        let chosen = |secret: u8| {
+            (0..8000).filter(|k| is_cross_checked(&[secret; 32], &[1; 20], &[2; 20], *k)).count()
+        };
         assert!((850..1150).contains(&chosen(1)), "{}", chosen(1));
-        let both = (0..8000).filter(|k| {
-            [1, 2].iter().all(|s| is_cross_checked(&[*s; 32], &[1; 20], &[2; 20], *k))
-        });
+        let both =
+            (0..8000).filter(|k| [1, 2].iter().all(|s| is_cross_checked(&[*s; 32], &[1; 20], &[2; 20], *k)));
         assert!((70..190).contains(&both.count()), "independent for another secret");
     }
 

@@ -129,7 +129,8 @@ impl Drawn {
         let prover = |p: pb::Prover| {
             let address = chain.address(&p.participant)?;
             let nodes = duties::nodes_of(&p.nodes);
-            let nodes = nodes.ok_or_else(|| Error::Chain(format!("commitment of {} is malformed", p.participant)))?;
+            let nodes =
+                nodes.ok_or_else(|| Error::Chain(format!("commitment of {} is malformed", p.participant)))?;
             Ok((address, Prover { address, nodes }))
         };
         let provers: BTreeMap<_, _> = provers.into_iter().map(prover).collect::<Result<_>>()?;
@@ -167,7 +168,10 @@ fn peers(chain: &Chain, participants: &[pb::Participant], epoch: u64) -> BTreeMa
     let peer = |p: &pb::Participant| {
         let settings = in_force(p, epoch)?;
         let certificate_hash = settings.certificate_hash.as_slice().try_into().ok()?;
-        Some((chain.address(&p.participant).ok()?, Peer { url: settings.agent_url.clone(), certificate_hash }))
+        Some((
+            chain.address(&p.participant).ok()?,
+            Peer { url: settings.agent_url.clone(), certificate_hash },
+        ))
     };
     participants.iter().filter_map(peer).collect()
 }

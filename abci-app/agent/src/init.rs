@@ -33,7 +33,8 @@ fn mlnode(place: usize, text: &str) -> Result<Mlnode> {
         Some((id, url)) if id.bytes().all(|b| b.is_ascii_digit()) => (id.to_owned(), url),
         _ => (place.to_string(), text),
     };
-    let node_id = id.parse().map_err(|_| Error::Config(format!("mlnode number {id:?} is not 0 to {}", u32::MAX)))?;
+    let node_id =
+        id.parse().map_err(|_| Error::Config(format!("mlnode number {id:?} is not 0 to {}", u32::MAX)))?;
     Ok(Mlnode { node_id, url: url.to_owned(), tls: None })
 }
 
@@ -80,13 +81,17 @@ pub(crate) async fn init(args: &Init) -> Result<()> {
     config.keyring_backend.clone_from(&args.agent_keyring);
     config.gas_price.clone_from(&args.gas_price);
     config.metrics = args.metrics;
-    config.mlnodes = args.mlnodes.iter().enumerate().map(|(i, text)| mlnode(i, text)).collect::<Result<_>>()?;
+    config.mlnodes =
+        args.mlnodes.iter().enumerate().map(|(i, text)| mlnode(i, text)).collect::<Result<_>>()?;
     config.check()?;
     coins::parse_prices(&config.gas_price)?;
 
     files::create_private_dir(&dir)?;
     if dir.join(FILE).exists() {
-        return Err(Error::Config(format!("{} exists already; it is not replaced", dir.join(FILE).display())));
+        return Err(Error::Config(format!(
+            "{} exists already; it is not replaced",
+            dir.join(FILE).display()
+        )));
     }
     let key = agent_key(&config, &dir)?;
     let identity = match Identity::load(&dir) {
@@ -102,8 +107,11 @@ pub(crate) async fn init(args: &Init) -> Result<()> {
         let from = operator_keys(&home, &args.keys)?.secret(from)?;
         let amount = coins::parse_coins(amount)?;
         let sender = sender(&config, from).await?;
-        let message =
-            MsgSend { from_address: sender.address().to_owned(), to_address: agent.clone(), amount: amount.clone() };
+        let message = MsgSend {
+            from_address: sender.address().to_owned(),
+            to_address: agent.clone(),
+            amount: amount.clone(),
+        };
         let result = sender.send_and_wait(vec![any::pack(&message)], "", WAIT).await?;
         say(&format!("funded with {} at height {}", coins::show(&amount), result.height));
     }
@@ -114,7 +122,11 @@ pub(crate) async fn init(args: &Init) -> Result<()> {
     say(&format!("certificate_hash {}", hex::encode(&settings.certificate_hash)));
     say(&format!("agent_url {}", settings.agent_url));
     say(&format!("node_ids {:?}", settings.node_ids));
-    say(&format!("register it, signed by {}: geod agent register --home {}", config.participant, home.display()));
+    say(&format!(
+        "register it, signed by {}: geod agent register --home {}",
+        config.participant,
+        home.display()
+    ));
     Ok(())
 }
 

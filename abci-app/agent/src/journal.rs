@@ -44,7 +44,10 @@ impl Sampled {
 
     /// Whether the leaf is known not to be what its nonce gives.
     pub fn is_wrong(&self) -> bool {
-        self.computed.as_ref().zip(self.leaf()).is_some_and(|(computed, leaf)| computed.leaf_hash != leaf.hash())
+        self.computed
+            .as_ref()
+            .zip(self.leaf())
+            .is_some_and(|(computed, leaf)| computed.leaf_hash != leaf.hash())
     }
 
     /// What was served; `None` if the journal's text is damaged.

@@ -104,14 +104,22 @@ impl Known {
 
     /// Takes over what provers have opened on chain: the chain has checked it, but its path is not in the state.
     /// Returns the provers of whom something is new.
-    pub(crate) fn take_opened(&mut self, text_of: impl Fn(&Address) -> Option<String>, me: &str) -> BTreeSet<Address> {
+    pub(crate) fn take_opened(
+        &mut self,
+        text_of: impl Fn(&Address) -> Option<String>,
+        me: &str,
+    ) -> BTreeSet<Address> {
         let mut news = BTreeSet::new();
         for (prover, audit) in &mut self.audits {
             let Some(text) = text_of(prover) else { continue };
             let demand = self.demands.iter().find(|d| d.prover == text && d.auditor == me);
             for opened in demand.into_iter().flat_map(|d| &d.opened) {
                 if opened.leaf.is_some() && !audit.contains_key(&opened.position) {
-                    let opening = pb::Opening { position: opened.position, leaf: opened.leaf.clone(), path: Vec::new() };
+                    let opening = pb::Opening {
+                        position: opened.position,
+                        leaf: opened.leaf.clone(),
+                        path: Vec::new(),
+                    };
                     audit.insert(opened.position, Sampled::new(opened.node_id, &opening, false));
                     news.insert(*prover);
                 }
@@ -145,12 +153,12 @@ impl Known {
         drawn.duties.iter().map(duty).collect()
     }
 
-    /// Samples of others that are to be re-computed and have not been: of verdicts seen before `height`, so that the provers'
+    /// Samples of others that are to be re-computed and have not been: of verdicts seen two blocks ago, so that the provers'
     /// agents know them too and show the leaves behind.
     pub(crate) fn cross_pending(&self, height: u64) -> BTreeMap<TagId, pb::Seen> {
         let mut pending = BTreeMap::new();
         let Some(auditor) = self.drawn.as_ref().and_then(|d| d.auditor.as_ref()) else { return pending };
-        for (other, verdict) in self.verdicts.iter().filter(|(_, v)| v.seen < height) {
+        for (other, verdict) in self.verdicts.iter().filter(|(_, v)| v.seen.saturating_add(1) < height) {
             for (prover, samples) in &verdict.duties {
                 for seen in samples {
                     let id = (*other, *prover, seen.position);

@@ -277,7 +277,12 @@ impl Pool {
         Ok(computed)
     }
 
-    async fn batch(&self, challenge: &pb::Challenge, ids: &[NonceId], auditor: &Address) -> Result<Vec<Computed>> {
+    async fn batch(
+        &self,
+        challenge: &pb::Challenge,
+        ids: &[NonceId],
+        auditor: &Address,
+    ) -> Result<Vec<Computed>> {
         let nonce = |id: &NonceId| pb::NonceId {
             participant: id.participant.to_vec(),
             node_id: id.node_id,
@@ -294,11 +299,15 @@ impl Pool {
         let first = first.checked_rem(self.nodes.len()).unwrap_or(0);
         for node in self.nodes.iter().cycle().skip(first).take(self.nodes.len()) {
             let outcome = node.recompute(request.clone()).await.and_then(|results| {
-                let all = results.iter().zip(ids).map(|(r, id)| result(r, id.nonce)).collect::<Option<Vec<_>>>();
+                let all =
+                    results.iter().zip(ids).map(|(r, id)| result(r, id.nonce)).collect::<Option<Vec<_>>>();
                 all.ok_or_else(|| node.failed("a result has wrong lengths"))
             });
             match outcome {
-                Ok(computed) => return Ok(computed),
+                Ok(computed) => {
+                    node.note(None);
+                    return Ok(computed);
+                }
                 Err(e) => {
                     node.note(Some(&e));
                     last = e;

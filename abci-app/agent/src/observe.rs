@@ -34,7 +34,7 @@ impl Agent {
         let settings = participant.as_ref().and_then(|p| in_force(p, index));
         let authorised = settings.is_some_and(|s| s.agent == self.outbox.address());
         let registered = settings.map(|s| s.node_ids.clone()).unwrap_or_default();
-        self.warn_of_settings(settings);
+        self.warn_of_settings(participant.as_ref(), index);
         let Some(epoch) = self.enter(window, &registered).await? else { return Ok(None) };
         let drawn = self.drawn(&epoch, height).await?;
         let look = self.look(&epoch, drawn.as_deref(), height).await?;
@@ -57,7 +57,9 @@ impl Agent {
         let nodes = self.nodes.iter().map(|n| n.node_id).filter(|id| registered.contains(id));
         let nodes: Vec<u32> = nodes.collect();
         let dir = self.journal.epoch_dir(window.index);
-        let Some(epoch) = Epoch::load(&self.chain, window, &self.me, &nodes, &dir).await? else { return Ok(None) };
+        let Some(epoch) = Epoch::load(&self.chain, window, &self.me, &nodes, &dir).await? else {
+            return Ok(None);
+        };
         tracing::info!(epoch = window.index, start = window.start, nodes = nodes.len(), "epoch begins");
         let epoch = Arc::new(epoch);
         let known = Known::new(Arc::clone(&epoch), &self.journal)?;
@@ -71,7 +73,9 @@ impl Agent {
     /// Which certificates are let in.
     async fn refresh_peers(&self, epoch: u64) -> Result<Vec<pb::Participant>> {
         let participants = self.chain.participants().await?;
-        let hashes = participants.iter().filter_map(|p| in_force(p, epoch)?.certificate_hash.as_slice().try_into().ok());
+        let hashes = participants
+            .iter()
+            .filter_map(|p| in_force(p, epoch)?.certificate_hash.as_slice().try_into().ok());
         self.pins.replace(hashes.collect());
         Ok(participants)
     }
@@ -233,15 +237,23 @@ impl Agent {
     }
 
     /// Says once what is wrong with the registration.
-    fn warn_of_settings(&self, settings: Option<&pb::Settings>) {
-        let text = match settings {
-            None => format!("{} is not registered; see: geod agent status", self.me_text),
-            Some(s) if s.agent != self.outbox.address() => {
+    fn warn_of_settings(&self, participant: Option<&pb::Participant>, epoch: u64) {
+        let text = match participant.and_then(|p| Some((p, in_force(p, epoch)?))) {
+            None => format!("{} is not registered: geod agent register", self.me_text),
+            Some((_, s)) if s.agent != self.outbox.address() => {
                 format!("registered agent is {}, this one is {}", s.agent, self.outbox.address())
             }
-            Some(s) if s.certificate_hash != self.identity.hash() => "registered certificate_hash is another".to_owned(),
-            Some(s) if !self.nodes.iter().any(|n| s.node_ids.contains(&n.node_id)) => {
+            Some((_, s)) if s.certificate_hash != self.identity.hash() => {
+                "another certificate is registered: geod agent register".to_owned()
+            }
+            Some((_, s)) if !self.nodes.iter().any(|n| s.node_ids.contains(&n.node_id)) => {
                 format!("none of the registered nodes {:?} is configured here", s.node_ids)
+            }
+            Some((p, _)) if p.deposit.is_none() => {
+                "the registration deposit is forfeited and must be refilled".to_owned()
+            }
+            Some((p, _)) if p.active_from > epoch => {
+                format!("the registration counts from epoch {}", p.active_from)
             }
             Some(_) => String::new(),
         };

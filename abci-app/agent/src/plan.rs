@@ -359,7 +359,8 @@ fn audit_one(view: &View, duty: &DutyView, sent: bool, actions: &mut Vec<Action>
 /// One accusation of a kind and operator is allowed, and one upheld is enough; joining a case only risks a deposit.
 fn accuse(view: &View, action: Action, actions: &mut Vec<Action>) {
     let key = action.key();
-    if !view.done.contains(&key) && !view.accused.contains(&action) && !actions.iter().any(|a| a.key() == key) {
+    if !view.done.contains(&key) && !view.accused.contains(&action) && !actions.iter().any(|a| a.key() == key)
+    {
         actions.push(action);
     }
 }
@@ -390,7 +391,8 @@ fn judging(view: &View, judge: &JudgeView, actions: &mut Vec<Action>) {
         }
         // At the last chance part of the judgments is better than none.
         let last = view.next().saturating_add(1) >= w.judge_reveal;
-        if judge.judged > 0 && (judge.open.is_empty() || last) && view.within(w.judge_commit, w.judge_reveal) {
+        if judge.judged > 0 && (judge.open.is_empty() || last) && view.within(w.judge_commit, w.judge_reveal)
+        {
             actions.push(Action::CommitJudgment);
         }
     }

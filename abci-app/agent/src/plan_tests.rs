@@ -129,7 +129,11 @@ fn audits() {
         ("the last block of verdicts", auditing(28, false, vec![good(0)]), vec![Action::Verdict]),
         ("too late for a verdict", auditing(29, false, vec![good(0)]), vec![]),
         ("no duties", View { audit: Some(AuditView::default()), ..at(26) }, vec![Action::Verdict]),
-        ("a wrong leaf opened on chain", auditing(24, true, vec![opened]), vec![Action::FindPaths { prover: J }]),
+        (
+            "a wrong leaf opened on chain",
+            auditing(24, true, vec![opened]),
+            vec![Action::FindPaths { prover: J }],
+        ),
     ] {
         assert_eq!(plan(&view), want, "{name}");
     }
@@ -145,7 +149,11 @@ fn wrong_leaves_are_accused() {
         ("in the last block", wrong(31), vec![accuse(7)]),
         ("accusations are closed", wrong(32), vec![]),
         ("accused before the restart", View { done: [accuse(7).key()].into(), ..wrong(20) }, vec![]),
-        ("somebody accused it, not the other", View { accused: [accuse(7)].into(), ..wrong(20) }, vec![accuse(9)]),
+        (
+            "somebody accused it, not the other",
+            View { accused: [accuse(7)].into(), ..wrong(20) },
+            vec![accuse(9)],
+        ),
     ] {
         assert_eq!(plan(&view), want, "{name}");
     }
@@ -163,7 +171,8 @@ fn a_sent_verdict_ends_fetching() {
 
 #[test]
 fn demands_are_answered() {
-    let asked = |height, positions: Vec<u32>| View { demands: vec![(J, positions)], ..mining(height, 300, 300, 2) };
+    let asked =
+        |height, positions: Vec<u32>| View { demands: vec![(J, positions)], ..mining(height, 300, 300, 2) };
     let open = |positions: Vec<u32>| Action::Open { auditor: J, positions };
     for (name, view, want) in [
         ("as soon as it is seen", asked(19, vec![2, 4]), vec![open(vec![2, 4])]),
@@ -184,7 +193,11 @@ fn others_tags_are_checked() {
     let accuse = |auditor, position| Action::AccuseTag { auditor, prover: J, position };
     assert_eq!(plan(&wrong), [accuse(i, 3), accuse(k, 1)], "one of each auditor");
     assert_eq!(plan(&View { height: 32, ..wrong.clone() }), [], "accusations are closed");
-    assert_eq!(plan(&View { accused: [accuse(i, 3)].into(), ..wrong })[0], accuse(i, 9), "another tag of it is not");
+    assert_eq!(
+        plan(&View { accused: [accuse(i, 3)].into(), ..wrong })[0],
+        accuse(i, 9),
+        "another tag of it is not"
+    );
     let pending = View { cross_pending: 2, ..at(27) };
     assert_eq!(plan(&pending), [Action::CrossCheck]);
     assert_eq!(plan(&View { height: 32, ..pending }), []);

@@ -120,7 +120,12 @@ impl Status {
             })
             .collect();
         // Those that are not registered only re-compute.
-        nodes.extend(errors.into_iter().map(|(node_id, e)| Node { node_id, leaves: 0, committed: 0, error: Some(e) }));
+        nodes.extend(errors.into_iter().map(|(node_id, e)| Node {
+            node_id,
+            leaves: 0,
+            committed: 0,
+            error: Some(e),
+        }));
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         Self {
             written_at_s: now.map_or(0, |d| d.as_secs()),
@@ -176,13 +181,28 @@ impl fmt::Display for Status {
             writeln!(f, "complaint    {complaint}")?;
         }
         writeln!(f, "height       {}", self.height)?;
-        writeln!(f, "epoch        {} {}, {} blocks left, active: {}", self.epoch, self.phase, self.blocks_left, yes(self.active))?;
+        writeln!(
+            f,
+            "epoch        {} {}, {} blocks left, active: {}",
+            self.epoch,
+            self.phase,
+            self.blocks_left,
+            yes(self.active)
+        )?;
         for node in &self.nodes {
             let error = node.error.as_deref().map(|e| format!(" ({e})")).unwrap_or_default();
-            writeln!(f, "node {:<7} {} leaves, {} committed{error}", node.node_id, node.leaves, node.committed)?;
+            writeln!(
+                f,
+                "node {:<7} {} leaves, {} committed{error}",
+                node.node_id, node.leaves, node.committed
+            )?;
         }
         let (duties, samples) = (self.duties, self.samples);
-        writeln!(f, "audit        {duties} provers, {samples} samples, {} served, {} computed", self.served, self.computed)?;
+        writeln!(
+            f,
+            "audit        {duties} provers, {samples} samples, {} served, {} computed",
+            self.served, self.computed
+        )?;
         writeln!(f, "verdict      {}", yes(self.verdict))?;
         writeln!(f, "wrong        {}", self.wrong)?;
         writeln!(f, "claimable    {} epochs", self.claimable)?;
@@ -204,7 +224,8 @@ mod tests {
         let window = Epoch { start: 1, draw: 17, open: 22, end: 61, ..Epoch::default() };
         let view = View { height: 18, window, ..View::default() };
         let errors = [(7, "down".to_owned())].into();
-        let status = Status::new(&view, "geo1a", "geo1b", None, vec!["fetch:aa".to_owned()], errors, Vec::new());
+        let status =
+            Status::new(&view, "geo1a", "geo1b", None, vec!["fetch:aa".to_owned()], errors, Vec::new());
         assert_eq!((status.phase.as_str(), status.blocks_left), ("fetch", 4));
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(Status::read(dir.path()).unwrap(), None);

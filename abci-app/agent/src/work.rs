@@ -75,7 +75,12 @@ impl Agent {
     }
 
     /// Changes a prover's audit, here and in the journal.
-    fn update_audit(&self, epoch: u64, prover: &Address, change: impl FnOnce(&mut crate::journal::Audit)) -> Result<()> {
+    fn update_audit(
+        &self,
+        epoch: u64,
+        prover: &Address,
+        change: impl FnOnce(&mut crate::journal::Audit),
+    ) -> Result<()> {
         let update = |known: &mut Known| {
             let audit = known.audits.entry(*prover).or_default();
             change(audit);
@@ -138,7 +143,10 @@ impl Agent {
         });
         let waiting = waiting.unwrap_or_default();
         let computed = if self.guard.faults.lazy_tags() {
-            waiting.iter().map(|(k, _, leaf)| Computed { leaf_hash: leaf.hash(), tag: u64::from(*k).to_be_bytes() }).collect()
+            waiting
+                .iter()
+                .map(|(k, _, leaf)| Computed { leaf_hash: leaf.hash(), tag: u64::from(*k).to_be_bytes() })
+                .collect()
         } else {
             let id = |(_, node_id, leaf): &(u32, u32, geodesic_challenge::Leaf)| NonceId {
                 participant: *prover,
@@ -166,7 +174,9 @@ impl Agent {
 
     /// Re-computes the chosen samples of other auditors, one auditor and prover after the other.
     pub(crate) async fn cross_check(&self, epoch: &Epoch, drawn: &Drawn) -> Result<()> {
-        let pending = self.with_known(epoch.index(), |known| known.cross_pending(*self.heights.borrow())).unwrap_or_default();
+        let pending = self
+            .with_known(epoch.index(), |known| known.cross_pending(*self.heights.borrow()))
+            .unwrap_or_default();
         let mut groups: BTreeMap<(Address, Address), Vec<pb::Seen>> = BTreeMap::new();
         for ((auditor, prover, _), seen) in pending {
             groups.entry((auditor, prover)).or_default().push(seen);
@@ -181,7 +191,13 @@ impl Agent {
             };
             self.with_known(epoch.index(), |known| {
                 for (seen, computed) in seen.iter().zip(&computed) {
-                    compare(known, (auditor, prover, seen.position), seen, computed, shown.get(&seen.position));
+                    compare(
+                        known,
+                        (auditor, prover, seen.position),
+                        seen,
+                        computed,
+                        shown.get(&seen.position),
+                    );
                 }
             });
         }
@@ -198,7 +214,8 @@ impl Agent {
         prover: &Address,
         seen: &[pb::Seen],
     ) -> BTreeMap<u32, (u32, Evidence)> {
-        let output = self.with_known(epoch.index(), |known| known.verdicts.get(auditor).map(|v| v.output.clone()));
+        let output =
+            self.with_known(epoch.index(), |known| known.verdicts.get(auditor).map(|v| v.output.clone()));
         let output: Option<[u8; 64]> = output.flatten().and_then(|o| o.try_into().ok());
         let (Some(output), Ok(of)) = (output, self.prover(drawn, prover)) else { return BTreeMap::new() };
         let samples = of.samples(&crate::duties::a_i(&output), drawn.draw.samples);
@@ -226,7 +243,8 @@ impl Agent {
         let mut groups: BTreeMap<Address, Vec<(pb::Case, NonceId)>> = BTreeMap::new();
         for case in open.unwrap_or_default() {
             let participant = self.chain.address(&case.prover)?;
-            let auditor = if case.kind() == pb::CaseKind::Tag { self.chain.address(&case.accused)? } else { self.me };
+            let auditor =
+                if case.kind() == pb::CaseKind::Tag { self.chain.address(&case.accused)? } else { self.me };
             let id = NonceId { participant, node_id: case.node_id, nonce: case.nonce };
             groups.entry(auditor).or_default().push((case, id));
         }
@@ -239,7 +257,12 @@ impl Agent {
                         pb::CaseKind::Tag => computed.tag.to_vec(),
                         pb::CaseKind::Leaf | pb::CaseKind::Unspecified => computed.leaf_hash.to_vec(),
                     };
-                    tracing::info!(case = case.case_id, accused = case.accused, right = value == case.value, "judged");
+                    tracing::info!(
+                        case = case.case_id,
+                        accused = case.accused,
+                        right = value == case.value,
+                        "judged"
+                    );
                     known.values.insert(case.case_id, value);
                 }
             });
@@ -249,7 +272,13 @@ impl Agent {
 }
 
 /// Compares what an auditor said of a sample with what its nonce gives, and with the leaf that the prover shows for it.
-fn compare(known: &mut Known, id: TagId, seen: &pb::Seen, computed: &Computed, shown: Option<&(u32, Evidence)>) {
+fn compare(
+    known: &mut Known,
+    id: TagId,
+    seen: &pb::Seen,
+    computed: &Computed,
+    shown: Option<&(u32, Evidence)>,
+) {
     let (auditor, prover) = (hex::encode(id.0), hex::encode(id.1));
     known.checked.insert(id);
     if let Some((node_id, (leaf, path))) = shown {
@@ -261,7 +290,12 @@ fn compare(known: &mut Known, id: TagId, seen: &pb::Seen, computed: &Computed, s
         }
         if leaf.hash() != computed.leaf_hash {
             ::metrics::counter!(metrics::WRONG, "kind" => "leaf").increment(1);
-            tracing::warn!(prover, node = node_id, nonce = leaf.nonce, "wrong leaf, overlooked by its auditor");
+            tracing::warn!(
+                prover,
+                node = node_id,
+                nonce = leaf.nonce,
+                "wrong leaf, overlooked by its auditor"
+            );
             known.wrong_leaves.insert((id.1, *node_id, leaf.nonce), (*leaf, path.clone()));
         }
     }

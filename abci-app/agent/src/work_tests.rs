@@ -31,10 +31,17 @@ fn cross_checks_tell_tags_indexes_and_leaves_apart() {
     let elsewhere = pb::Seen { nonce: said.nonce + 1, ..said.clone() };
     compare(&mut known, id(1), &elsewhere, &truth, Some(&shown));
     let (leaf, path) = shown.1.clone();
-    assert_eq!(known.wrong_tags.remove(&id(1)), Some(Some((leaf, path))), "a false index is shown by its leaf");
+    assert_eq!(
+        known.wrong_tags.remove(&id(1)),
+        Some(Some((leaf, path))),
+        "a false index is shown by its leaf"
+    );
 
     compare(&mut known, id(1), &said, &Computed { leaf_hash: [0; 32], ..truth }, Some(&shown));
-    assert!(known.wrong_leaves.contains_key(&(AUDITED, 1, said.nonce)), "a wrong leaf that its auditor hides");
+    assert!(
+        known.wrong_leaves.contains_key(&(AUDITED, 1, said.nonce)),
+        "a wrong leaf that its auditor hides"
+    );
     assert!(known.wrong_tags.is_empty(), "whose tag is right all the same");
     assert!(known.checked.contains(&id(1)));
 }

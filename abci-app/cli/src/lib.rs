@@ -51,6 +51,9 @@ enum Command {
     /// Ask the chain
     #[command(subcommand, visible_alias = "q")]
     Query(query::Command),
+    /// The operator's agent: drives compute nodes, commits, audits, claims
+    #[command(subcommand)]
+    Agent(geodesic_agent::cli::Command),
     /// Show what a node says of itself
     Status,
     /// CometBFT's side of the home: ids, keys, reset
@@ -72,10 +75,15 @@ enum Command {
 ///
 /// # Errors
 /// What the command says; to be printed with all its causes.
-pub fn run(cli: &Cli) -> anyhow::Result<()> {
+pub fn run(cli: Cli) -> anyhow::Result<()> {
     if let Command::Completion { shell } = &cli.command {
         clap_complete::generate(*shell, &mut Cli::command(), "geod", &mut std::io::stdout());
         return Ok(());
+    }
+    if let Command::Agent(command) = cli.command {
+        start::init_log(None, start::LogFormat::Plain)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        return Ok(runtime.block_on(geodesic_agent::cli::run(command))?);
     }
     let ctx = Context::resolve(&cli.global)?;
     match &cli.command {
@@ -89,7 +97,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Comet(command) => command.run(&ctx),
         Command::Config(command) => command.run(&ctx),
         Command::Version(args) => version::run(args, &ctx),
-        Command::Completion { .. } => Ok(()),
+        Command::Agent(_) | Command::Completion { .. } => Ok(()),
     }
 }
 

@@ -188,6 +188,8 @@ impl Sender {
 
     async fn attempt(&self, draft: &Draft, account: Account) -> Result<[u8; 32], Error> {
         let mut draft = draft.clone();
+        // A trial run that pays nothing would leave out what paying costs.
+        draft.fee = coins::fees(&self.config.prices, 1)?;
         draft.gas = match self.config.gas {
             Gas::Limit(gas) => gas,
             Gas::Auto(adjustment) => adjusted(

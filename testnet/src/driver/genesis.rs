@@ -84,7 +84,11 @@ pub fn micro() -> Vec<(String, Value)> {
 }
 
 /// What CometBFT begins the chain with.
-pub(crate) fn init_chain(spec: &Spec, operators: &[Arc<Operator>], users: &[Arc<Wallet>]) -> Result<RequestInitChain> {
+pub(crate) fn init_chain(
+    spec: &Spec,
+    operators: &[Arc<Operator>],
+    users: &[Arc<Wallet>],
+) -> Result<RequestInitChain> {
     Ok(RequestInitChain {
         time: Some(Timestamp { seconds: GENESIS_TIME, nanos: 0 }),
         chain_id: spec.chain_id.clone(),
@@ -114,7 +118,8 @@ fn app_state(spec: &Spec, operators: &[Arc<Operator>], users: &[Arc<Wallet>]) ->
     let parsed = defaults.iter().map(|(name, raw)| Ok((name.clone(), serde_json::from_str(raw.get())?)));
     let mut state = Value::Object(parsed.collect::<Result<_>>()?);
     let agents = operators.iter().map(|o| &o.agent);
-    let accounts: Vec<&Wallet> = operators.iter().map(|o| &o.wallet).chain(agents).chain(users.iter().map(Arc::as_ref)).collect();
+    let accounts: Vec<&Wallet> =
+        operators.iter().map(|o| &o.wallet).chain(agents).chain(users.iter().map(Arc::as_ref)).collect();
     let account = |(number, w): (usize, &&Wallet)| {
         json!({
             "@type": "/cosmos.auth.v1beta1.BaseAccount",
@@ -160,7 +165,8 @@ fn gen_tx(spec: &Spec, o: &Operator, stake: u64) -> Result<Value> {
         }));
     }
     let draft = Draft { messages, gas: GAS, ..Draft::default() };
-    let signed = draft.sign(&o.wallet.key, Place { chain_id: &spec.chain_id, account_number: 0, sequence: 0 });
+    let signed =
+        draft.sign(&o.wallet.key, Place { chain_id: &spec.chain_id, account_number: 0, sequence: 0 });
     // `TxRaw` and `Tx` have the same encoding.
     Ok(json::bytes_to_value("cosmos.tx.v1beta1.Tx", &signed.bytes, json::Options::default())?)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
-use geodesic_app::router;
+use geodesic_app::{App, router};
 use geodesic_core::address::module_address;
 use geodesic_proto::geodesic::staking::v1::{QueryValidatorSetRequest, QueryValidatorSetResponse};
 use serde_json::Value;
@@ -16,7 +16,11 @@ use super::net::{DENOM, Net};
 /// # Errors
 /// The application cannot export.
 pub fn exported(net: &Net) -> Result<Value> {
-    let env = net.app(0)?.query_env();
+    state_of(net.app(0)?)
+}
+
+pub(crate) fn state_of(app: &App) -> Result<Value> {
+    let env = app.query_env();
     let ctx = env.ctx(0).map_err(|e| anyhow::anyhow!("{e:?}"))?;
     let state = router::export_genesis(&ctx).map_err(|e| anyhow::anyhow!("{e}"))?;
     let modules = state.iter().map(|(name, raw)| Ok((name.clone(), serde_json::from_str(raw.get())?)));
@@ -29,7 +33,9 @@ fn list<'a>(state: &'a Value, path: &str) -> impl Iterator<Item = &'a Value> {
 
 fn number(value: &Value, path: &str) -> Result<i128> {
     let text = value.pointer(path).and_then(Value::as_str);
-    text.with_context(|| format!("no {path} in {value}"))?.parse().with_context(|| format!("{path} in {value}"))
+    text.with_context(|| format!("no {path} in {value}"))?
+        .parse()
+        .with_context(|| format!("{path} in {value}"))
 }
 
 /// Coins: balances make up the supply, which is genesis + minted - burned; the pools hold the validators' tokens and what
@@ -97,7 +103,8 @@ fn balances(state: &Value) -> Result<BTreeMap<(String, String), i128>> {
 fn check_sets(net: &Net) -> Result<()> {
     for height in net.height()..=net.height() + 2 {
         let request = QueryValidatorSetRequest { height: height.unsigned_abs() };
-        let reply: QueryValidatorSetResponse = net.query("/geodesic.staking.v1.Query/ValidatorSet", &request)?;
+        let reply: QueryValidatorSetResponse =
+            net.query("/geodesic.staking.v1.Query/ValidatorSet", &request)?;
         let ours: BTreeMap<Vec<u8>, i64> = reply
             .members
             .into_iter()

@@ -8,6 +8,7 @@
 //!
 //! [`Guild`] is the operators on such a network: a synchronous model of the agent, with honest and cheating habits.
 
+mod fork;
 mod genesis;
 mod guild;
 mod invariants;

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail, ensure};
 use geodesic_app::App;
 use prost::bytes::Bytes;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tendermint_abci::Application as _;
 use tendermint_proto::google::protobuf::Timestamp;
 use tendermint_proto::v0_38::abci::response_process_proposal::ProposalStatus;
 use tendermint_proto::v0_38::abci::response_verify_vote_extension::VerifyStatus;
 use tendermint_proto::v0_38::abci::{
-    CommitInfo, Event, ExtendedCommitInfo, ExtendedVoteInfo, RequestExtendVote,
-    RequestFinalizeBlock, RequestInitChain, RequestPrepareProposal, RequestProcessProposal,
-    RequestVerifyVoteExtension, ResponseFinalizeBlock, ResponseInitChain, Validator, VoteInfo,
+    CommitInfo, Event, ExtendedCommitInfo, ExtendedVoteInfo, RequestExtendVote, RequestFinalizeBlock,
+    RequestInitChain, RequestPrepareProposal, RequestProcessProposal, RequestVerifyVoteExtension,
+    ResponseFinalizeBlock, ResponseInitChain, Validator, VoteInfo,
 };
 use tendermint_proto::v0_38::types::{BlockIdFlag, ConsensusParams};
 
@@ -83,19 +84,19 @@ pub struct Net {
     /// Amount of each denomination that must exist: genesis, plus what was minted, less what was burned.
     pub supply: BTreeMap<String, i128>,
     nodes: Vec<Node>,
-    init: RequestInitChain,
-    genesis: ResponseInitChain,
-    params: ConsensusParams,
+    pub(super) init: RequestInitChain,
+    pub(super) genesis: ResponseInitChain,
+    pub(super) params: ConsensusParams,
     sets: BTreeMap<i64, Set>,
     last_commit: ExtendedCommitInfo,
     pub(crate) mempool: Vec<Pending>,
 }
 
-fn time(height: i64) -> Option<Timestamp> {
+pub(super) fn time(height: i64) -> Option<Timestamp> {
     Some(Timestamp { seconds: GENESIS_TIME + height, nanos: 0 })
 }
 
-fn hash(parts: &[&[u8]]) -> Bytes {
+pub(super) fn hash(parts: &[&[u8]]) -> Bytes {
     let mut hasher = Sha256::new();
     parts.iter().for_each(|p| hasher.update(p));
     hasher.finalize().to_vec().into()
@@ -108,7 +109,8 @@ fn set_hash(set: &Set) -> Bytes {
 
 /// Commits without what only the proposer sees.
 fn commit_info(commit: &ExtendedCommitInfo) -> CommitInfo {
-    let vote = |v: &ExtendedVoteInfo| VoteInfo { validator: v.validator.clone(), block_id_flag: v.block_id_flag };
+    let vote =
+        |v: &ExtendedVoteInfo| VoteInfo { validator: v.validator.clone(), block_id_flag: v.block_id_flag };
     CommitInfo { round: commit.round, votes: commit.votes.iter().map(vote).collect() }
 }
 
@@ -118,8 +120,10 @@ impl Net {
     /// # Errors
     /// What is wrong with the genesis, or that two applications disagree on it.
     pub fn new(spec: Spec) -> Result<Self> {
-        let operators = (0..spec.stakes.len()).map(|i| Operator::new(i).map(Arc::new)).collect::<Result<Vec<_>>>()?;
-        let users = (0..spec.users).map(|i| Wallet::new("user", i).map(Arc::new)).collect::<Result<Vec<_>>>()?;
+        let operators =
+            (0..spec.stakes.len()).map(|i| Operator::new(i).map(Arc::new)).collect::<Result<Vec<_>>>()?;
+        let users =
+            (0..spec.users).map(|i| Wallet::new("user", i).map(Arc::new)).collect::<Result<Vec<_>>>()?;
         let init = genesis::init_chain(&spec, &operators, &users)?;
         let nodes = operators.iter().map(|o| Node::new(spec.compute.then_some(o.vrf_secret)));
         let nodes = nodes.collect::<Result<Vec<_>>>()?;
@@ -210,13 +214,17 @@ impl Net {
     fn decide(&mut self, height: i64) -> Result<(i32, [u8; 20], Vec<Bytes>)> {
         let set = self.set(height)?.clone();
         for round in 0..set.len() {
-            let turn = usize::try_from(height)?.wrapping_add(round).checked_rem(set.len()).unwrap_or_default();
+            let turn =
+                usize::try_from(height)?.wrapping_add(round).checked_rem(set.len()).unwrap_or_default();
             let Some(member) = set.get(turn) else { continue };
             let Some((node, _)) = self.vote_of(&member.address) else { continue };
             let txs = self.prepare(node, height)?;
             self.restart_at(node, Point::Prepare)?;
             for (index, accepted) in self.process(&txs, height, &member.address)?.into_iter().enumerate() {
-                ensure!(accepted, "height {height}: node {index} rejects the proposal of node {node}; set {set:?}");
+                ensure!(
+                    accepted,
+                    "height {height}: node {index} rejects the proposal of node {node}; set {set:?}"
+                );
             }
             for index in 0..self.nodes.len() {
                 self.restart_at(index, Point::Process)?;
@@ -240,7 +248,13 @@ impl Net {
     ///
     /// # Errors
     /// The proposal is larger than it was allowed.
-    pub fn prepare_of(&self, node: usize, height: i64, txs: Vec<Bytes>, max_tx_bytes: i64) -> Result<Vec<Bytes>> {
+    pub fn prepare_of(
+        &self,
+        node: usize,
+        height: i64,
+        txs: Vec<Bytes>,
+        max_tx_bytes: i64,
+    ) -> Result<Vec<Bytes>> {
         let address = self.operators.get(node).context("a proposer")?.consensus_address;
         let request = RequestPrepareProposal {
             max_tx_bytes,
@@ -254,7 +268,10 @@ impl Net {
         };
         let txs = self.app(node)?.prepare_proposal(request).txs;
         let size: usize = txs.iter().map(|t| t.len() + 1 + prost::length_delimiter_len(t.len())).sum();
-        ensure!(i64::try_from(size)? <= max_tx_bytes, "a proposal of {size} bytes, allowed are {max_tx_bytes}");
+        ensure!(
+            i64::try_from(size)? <= max_tx_bytes,
+            "a proposal of {size} bytes, allowed are {max_tx_bytes}"
+        );
         Ok(txs)
     }
 
@@ -309,7 +326,13 @@ impl Net {
         self.commit_block(height, 0, &proposer, txs)
     }
 
-    fn commit_block(&mut self, height: i64, round: i32, proposer: &[u8; 20], txs: Vec<Bytes>) -> Result<&Block> {
+    fn commit_block(
+        &mut self,
+        height: i64,
+        round: i32,
+        proposer: &[u8; 20],
+        txs: Vec<Bytes>,
+    ) -> Result<&Block> {
         let request = self.request(height, proposer, txs)?;
         let commit = self.extend(height, round, &request)?;
         let response = self.execute(&request)?;
@@ -356,7 +379,12 @@ impl Net {
     }
 
     /// The extension of a validator's vote; `None` if it does not vote or others do not count its vote.
-    fn extension(&self, height: i64, address: &[u8; 20], b: &RequestFinalizeBlock) -> Result<Option<Vec<u8>>> {
+    fn extension(
+        &self,
+        height: i64,
+        address: &[u8; 20],
+        b: &RequestFinalizeBlock,
+    ) -> Result<Option<Vec<u8>>> {
         let Some((index, vote)) = self.vote_of(address) else { return Ok(None) };
         if !self.extends(height) {
             return Ok(Some(Vec::new()));
@@ -410,14 +438,6 @@ impl Net {
         Ok(first)
     }
 
-    /// A new application with an empty disk, played all blocks; its answers must be those of the others.
-    ///
-    /// # Errors
-    /// Where it differs.
-    pub fn replay(&self) -> Result<()> {
-        Node::new(None)?.handshake(&self.init, &self.genesis, &self.blocks)
-    }
-
     /// Restarts a node if that is due at this point.
     fn restart_at(&mut self, index: usize, point: Point) -> Result<bool> {
         if !self.restarts.contains(&(index, point)) {
@@ -432,7 +452,7 @@ impl Net {
 
 /// What the accounts of the genesis hold.
 fn genesis_supply(init: &RequestInitChain) -> Result<BTreeMap<String, i128>> {
-    let state: serde_json::Value = serde_json::from_slice(&init.app_state_bytes)?;
+    let state: Value = serde_json::from_slice(&init.app_state_bytes)?;
     let mut supply = BTreeMap::new();
     for balance in state.pointer("/bank/balances").and_then(|b| b.as_array()).into_iter().flatten() {
         for coin in balance.get("coins").and_then(|c| c.as_array()).into_iter().flatten() {

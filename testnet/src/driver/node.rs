@@ -50,7 +50,11 @@ impl Node {
     }
 
     /// Starts the chain; the answer must be the one the others gave.
-    pub(crate) fn init(&self, request: &RequestInitChain, want: Option<&ResponseInitChain>) -> Result<ResponseInitChain> {
+    pub(crate) fn init(
+        &self,
+        request: &RequestInitChain,
+        want: Option<&ResponseInitChain>,
+    ) -> Result<ResponseInitChain> {
         let got = self.app()?.init_chain(request.clone());
         ensure!(want.is_none_or(|w| *w == got), "InitChain gives another answer");
         Ok(got)
@@ -84,8 +88,16 @@ impl Node {
     ) -> Result<()> {
         let info = self.app()?.info(RequestInfo::default());
         let initial = init.initial_height;
-        let known = usize::try_from(if info.last_block_height == 0 { 0 } else { info.last_block_height - initial + 1 })?;
-        ensure!(known <= blocks.len(), "the application is at {}, ahead of the chain", info.last_block_height);
+        let known = usize::try_from(if info.last_block_height == 0 {
+            0
+        } else {
+            info.last_block_height - initial + 1
+        })?;
+        ensure!(
+            known <= blocks.len(),
+            "the application is at {}, ahead of the chain",
+            info.last_block_height
+        );
         match known.checked_sub(1).and_then(|i| blocks.get(i)) {
             Some(block) => ensure!(
                 block.response.app_hash == info.last_block_app_hash,

@@ -4,8 +4,8 @@
 use geodesic_proto::cosmos::bank::v1beta1::{QueryBalanceRequest, QueryBalanceResponse};
 use geodesic_proto::cosmos::staking::v1beta1::{QueryValidatorRequest, QueryValidatorResponse, Validator};
 use geodesic_proto::geodesic::pow::v1::{
-    Case, QueryAccusationsRequest, QueryAccusationsResponse, QueryParticipantRequest, QueryParticipantResponse,
-    QueryWeightsRequest, QueryWeightsResponse, VoidReason, Weight,
+    Case, QueryAccusationsRequest, QueryAccusationsResponse, QueryParticipantRequest,
+    QueryParticipantResponse, QueryWeightsRequest, QueryWeightsResponse, VoidReason, Weight,
 };
 use geodesic_testnet::driver::{DENOM, Guild, Net, check};
 
@@ -32,7 +32,8 @@ pub(crate) fn void(net: &Net, epoch: u64, operator: usize) -> VoidReason {
 
 pub(crate) fn validator(net: &Net, operator: usize) -> Validator {
     let request = QueryValidatorRequest { validator_addr: net.operators[operator].wallet.valoper().unwrap() };
-    let reply: QueryValidatorResponse = net.query("/cosmos.staking.v1beta1.Query/Validator", &request).unwrap();
+    let reply: QueryValidatorResponse =
+        net.query("/cosmos.staking.v1beta1.Query/Validator", &request).unwrap();
     reply.validator.unwrap()
 }
 
@@ -67,4 +68,25 @@ pub(crate) fn power(net: &Net, operator: usize) -> i64 {
     let address = net.operators[operator].consensus_address;
     let set = net.set(net.height() + 2).unwrap();
     set.iter().find(|m| m.address == address).map_or(0, |m| m.power)
+}
+
+/// SplitMix64.
+pub(crate) struct Random(pub u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Below `n`.
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        usize::try_from(self.next() % u64::try_from(n).unwrap()).unwrap()
+    }
+
+    pub(crate) fn bytes(&mut self, n: usize) -> Vec<u8> {
+        (0..n).map(|_| self.next().to_le_bytes()[0]).collect()
+    }
 }

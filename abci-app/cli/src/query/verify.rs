@@ -28,11 +28,10 @@ const LEAF_FILE_MAX: u64 = 1 << 20;
 #[derive(clap::Args, Debug)]
 #[command(
     about = "Recompute a committed nonce on this machine: match or mismatch",
-    long_about = "\
-Recomputes a committed nonce with the reference network and compares it with what is known of it: leaves opened on
-chain, leaves and tags under accusation, tags in verdicts, and a leaf given by --leaf. The chain itself keeps only the
-root over all nonces of a node; when nothing is known of this one, or with --all, every nonce of the node is recomputed
-and the root compared. The exit status is 0 for a match alone.",
+    long_about = "Recomputes a committed nonce with the reference network and compares it with what is known of it: \
+        leaves opened on chain, leaves and tags under accusation, tags in verdicts, and a leaf given by --leaf. The \
+        chain itself keeps only the root over all nonces of a node; when nothing is known of this one, or with --all, \
+        every nonce of the node is recomputed and the root compared. The exit status is 0 for a match alone.",
     after_help = "\
 Examples:
   geod query pow verify --epoch 5 --participant geo1... --node 0 --nonce 17

@@ -27,6 +27,8 @@ use crate::home::Home;
 use child::Child;
 use settings::Settings;
 
+pub use telemetry::init_log;
+
 /// How often a child is looked after.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long open queries may take when the process ends.

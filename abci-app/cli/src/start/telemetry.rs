@@ -14,7 +14,7 @@ use super::settings::Settings;
 ///
 /// # Errors
 /// A malformed level, or a log that is set up already.
-pub(super) fn init_log(level: Option<&str>, format: LogFormat) -> anyhow::Result<()> {
+pub fn init_log(level: Option<&str>, format: LogFormat) -> anyhow::Result<()> {
     let level = level.map(str::to_owned).or_else(|| std::env::var("GEOD_LOG_LEVEL").ok());
     let level = level.as_deref().unwrap_or("info");
     let filter = EnvFilter::try_new(level).with_context(|| format!("log_level {level:?}"))?;

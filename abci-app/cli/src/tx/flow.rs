@@ -14,7 +14,7 @@ use geodesic_proto::json::{self, Options, value_to_bytes};
 use geodesic_proto::prost_types::Any;
 use serde_json::Value;
 
-use super::flags::TxFlags;
+use super::flags::{GasFlag, TxFlags};
 use crate::context::Context;
 use crate::output;
 
@@ -88,9 +88,8 @@ pub(super) async fn send(
     if flags.dry_run {
         let client = ctx.rpc()?;
         let account = account(&client, flags, &from.address).await?;
-        let used = draft.simulate(&client, &from.key()?.1, account.sequence).await?;
-        eprintln!("gas estimate: {}", adjusted(used, flags.gas_adjustment));
-        return Ok(());
+        let flags = TxFlags { gas: Some(GasFlag::Auto), ..flags.clone() };
+        return price(&mut draft, &flags, Some((&client, &from.key()?.1, account.sequence))).await;
     }
     if flags.generate_only {
         if let (Gas::Auto(_), false) = (flags.gas(), flags.offline) {
@@ -152,6 +151,13 @@ async fn price(
     flags: &TxFlags,
     trial: Option<(&Client, &PublicKey, u64)>,
 ) -> anyhow::Result<()> {
+    let fee = |gas| match (&flags.fees, &flags.gas_prices) {
+        (Some(text), _) => parse_coins(text),
+        (None, Some(text)) => fees(&parse_prices(text)?, gas),
+        (None, None) => Ok(Vec::new()),
+    };
+    // A trial run that pays nothing would leave out what paying costs.
+    draft.fee = fee(1)?;
     draft.gas = match (flags.gas(), trial) {
         (Gas::Limit(gas), _) => gas,
         (Gas::Auto(adjustment), Some((client, key, sequence))) => {
@@ -161,11 +167,7 @@ async fn price(
         }
         (Gas::Auto(_), None) => bail!("--gas auto needs a node; give a number with --offline"),
     };
-    draft.fee = match (&flags.fees, &flags.gas_prices) {
-        (Some(text), _) => parse_coins(text)?,
-        (None, Some(text)) => fees(&parse_prices(text)?, draft.gas)?,
-        (None, None) => Vec::new(),
-    };
+    draft.fee = fee(draft.gas)?;
     Ok(())
 }
 

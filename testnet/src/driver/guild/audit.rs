@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
 use geodesic_challenge::{
-    Commitment, Distance, Leaf, Position, RTarget, is_member, sample_positions, seen_tag, verify, verify_hit_rank,
+    Commitment, Distance, Leaf, Position, RTarget, is_member, sample_positions, seen_tag, verify,
+    verify_hit_rank,
 };
 use geodesic_client::vrf::audit_input;
 use geodesic_proto::geodesic::pow::v1 as pb;
@@ -68,7 +69,13 @@ impl Guild {
     }
 
     /// What a prover serves must be the sample; whether it is true is another question.
-    fn check_served(&self, now: &Now, prover: &pb::Prover, position: Position, served: &Served) -> Result<()> {
+    fn check_served(
+        &self,
+        now: &Now,
+        prover: &pb::Prover,
+        position: Position,
+        served: &Served,
+    ) -> Result<()> {
         let node = prover.nodes.first().context("a node")?;
         let root = node.root.as_slice().try_into().context("a root")?;
         let commitment = Commitment { count: node.count, hits: node.hits, root };
@@ -158,7 +165,9 @@ impl Guild {
         let mut a_i = [0; 32];
         a_i.iter_mut().zip(&demand.vrf_output).for_each(|(to, from)| *to = *from);
         let worker = self.workers.iter().find(|w| w.keys.wallet.address == *me).context("a prover")?;
-        let Some(work) = worker.work.as_ref().filter(|w| w.is_of(now.record.epoch)) else { return Ok(Vec::new()) };
+        let Some(work) = worker.work.as_ref().filter(|w| w.is_of(now.record.epoch)) else {
+            return Ok(Vec::new());
+        };
         let c = work.tree.commitment(work.tree.len())?;
         let mut openings = Vec::new();
         for sample in sample_positions(&a_i, me, samples, c.hits, c.count) {

@@ -20,8 +20,11 @@ impl Guild {
         let reply: pb::QueryVerdictsResponse = net.query("/geodesic.pow.v1.Query/Verdicts", &request)?;
         for auditor in reply.verdicts.into_iter().map(|v| v.auditor).filter(|a| *a != participant) {
             let request = pb::QueryVerdictDutiesRequest { epoch, auditor: auditor.clone(), pagination: None };
-            let reply: pb::QueryVerdictDutiesResponse = net.query("/geodesic.pow.v1.Query/VerdictDuties", &request)?;
-            let Some((prover, position)) = self.wrong_tag(&decode(&auditor)?, reply.duties)? else { continue };
+            let reply: pb::QueryVerdictDutiesResponse =
+                net.query("/geodesic.pow.v1.Query/VerdictDuties", &request)?;
+            let Some((prover, position)) = self.wrong_tag(&decode(&auditor)?, reply.duties)? else {
+                continue;
+            };
             let tag = pb::TagAccusation { auditor, prover, position, leaf: None, path: Vec::new() };
             let accusation = Some(pb::msg_accuse::Accusation::Tag(tag));
             let (sender, participant) = (sender.clone(), participant.clone());
@@ -47,8 +50,12 @@ impl Guild {
         let (sender, participant) = self.origin(i)?;
         let epoch = now.record.epoch;
         let request = pb::QueryAccusationsRequest { epoch, pagination: None };
-        let reply: pb::QueryAccusationsResponse = net.query("/geodesic.pow.v1.Query/Accusations", &request)?;
-        if reply.cases.is_empty() || self.worker(i)?.habits.no_judgments || !has_power(net, now, &participant)? {
+        let reply: pb::QueryAccusationsResponse =
+            net.query("/geodesic.pow.v1.Query/Accusations", &request)?;
+        if reply.cases.is_empty()
+            || self.worker(i)?.habits.no_judgments
+            || !has_power(net, now, &participant)?
+        {
             return Ok(());
         }
         let mut values = Vec::new();

@@ -281,7 +281,12 @@ impl Guild {
     }
 
     /// Sends a message of an operator, signed by its agent.
-    pub(super) fn send<T: prost::Message + Name>(&mut self, net: &mut Net, i: usize, message: &T) -> Result<()> {
+    pub(super) fn send<T: prost::Message + Name>(
+        &mut self,
+        net: &mut Net,
+        i: usize,
+        message: &T,
+    ) -> Result<()> {
         let keys = Arc::clone(&self.worker(i)?.keys);
         self.queue(net, i, T::NAME, any::pack(message), &keys)
     }
@@ -360,14 +365,18 @@ impl Guild {
             return Ok(());
         }
         let c = work.tree.commitment(count)?;
-        let node =
-            pb::NodeCommitment { node_id: NODE, count: c.count, hits: c.hits, root: c.root.to_vec() };
+        let node = pb::NodeCommitment { node_id: NODE, count: c.count, hits: c.hits, root: c.root.to_vec() };
         let epoch = now.record.epoch;
         self.send(net, i, &pb::MsgCommitPoc { sender, participant, epoch, nodes: vec![node] })
     }
 
     /// The leaf of a sample, as its prover has it; `on_chain` if it answers a demand.
-    pub(super) fn serve(&self, prover: &[u8; 20], position: Position, on_chain: bool) -> Result<Option<Served>> {
+    pub(super) fn serve(
+        &self,
+        prover: &[u8; 20],
+        position: Position,
+        on_chain: bool,
+    ) -> Result<Option<Served>> {
         let worker = self.workers.iter().find(|w| w.keys.wallet.address == *prover);
         let Some((worker, work)) = worker.and_then(|w| Some((w, w.work.as_ref()?))) else { return Ok(None) };
         let count = work.tree.len();
@@ -406,7 +415,8 @@ impl Guild {
     /// # Errors
     /// The query fails.
     pub fn epoch_length(net: &Net) -> Result<i64> {
-        let reply: QueryParamsResponse = net.query("/geodesic.epochs.v1.Query/Params", &QueryParamsRequest {})?;
+        let reply: QueryParamsResponse =
+            net.query("/geodesic.epochs.v1.Query/Params", &QueryParamsRequest {})?;
         Ok(i64::try_from(reply.params.context("parameters")?.epoch_length)?)
     }
 }

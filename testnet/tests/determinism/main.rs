@@ -1,14 +1,15 @@
 //! Random operations on several applications that are dropped and opened again: equal answers, and invariants.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "../common/mod.rs"]
 mod common;
-#[path = "common/random.rs"]
-mod random;
+mod operations;
 
 use std::collections::BTreeMap;
 
+use common::Random;
 use geodesic_testnet::driver::{Guild, Habits, Net, Point, Serves, Spec, Vote, check};
-use random::{Random, candidates, offer};
+use operations::{candidates, offer};
 use serde_json::json;
 
 /// Blocks of a run: four epochs and a bit.

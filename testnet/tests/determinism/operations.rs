@@ -12,36 +12,17 @@ use geodesic_proto::geodesic::rewards::v1::MsgClaim;
 use geodesic_proto::prost_types::Any;
 use geodesic_testnet::driver::{DENOM, GAS, Net, Operator, PREFIX, Wallet, create_validator};
 
-/// SplitMix64.
-pub(crate) struct Random(pub u64);
+use crate::common::Random;
 
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Below `n`.
-    pub(crate) fn below(&mut self, n: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(n).unwrap()).unwrap()
-    }
-
-    pub(crate) fn bytes(&mut self, n: usize) -> Vec<u8> {
-        (0..n).map(|_| self.next().to_le_bytes()[0]).collect()
-    }
-
-    /// Mostly small, sometimes more than anyone has, sometimes nothing.
-    fn coin(&mut self) -> Coin {
-        let amount = match self.below(12) {
-            0 => 0,
-            1 => u64::MAX,
-            2 => 50_000_000_000 + self.next() % 50_000_000_000,
-            _ => 1 + self.next() % 2_000_000_000,
-        };
-        Coin { denom: DENOM.to_owned(), amount: amount.to_string() }
-    }
+/// Mostly small, sometimes more than anyone has, sometimes nothing.
+fn coin(r: &mut Random) -> Coin {
+    let amount = match r.below(12) {
+        0 => 0,
+        1 => u64::MAX,
+        2 => 50_000_000_000 + r.next() % 50_000_000_000,
+        _ => 1 + r.next() % 2_000_000_000,
+    };
+    Coin { denom: DENOM.to_owned(), amount: amount.to_string() }
 }
 
 /// Accounts that come to operate validators without an application: small ones, for they never vote.
@@ -66,7 +47,7 @@ fn text(net: &Net, candidates: &[Arc<Operator>], r: &mut Random) -> String {
 
 fn staking_message(net: &Net, c: &[Arc<Operator>], me: &Wallet, r: &mut Random) -> Any {
     let (delegator_address, validator_address) = (me.text.clone(), valoper(net, c, r));
-    let amount = Some(r.coin());
+    let amount = Some(coin(r));
     match r.below(6) {
         0 | 1 => any::pack(&staking::MsgDelegate { delegator_address, validator_address, amount }),
         2 => any::pack(&staking::MsgUndelegate { delegator_address, validator_address, amount }),
@@ -98,8 +79,11 @@ fn staking_message(net: &Net, c: &[Arc<Operator>], me: &Wallet, r: &mut Random) 
 /// A pow message of somebody who may not, or with contents that fit nothing.
 fn pow_message(net: &Net, me: &Wallet, r: &mut Random) -> Any {
     let sender = me.text.clone();
-    let participant =
-        if r.below(2) == 0 { sender.clone() } else { net.operators[r.below(net.operators.len())].wallet.text.clone() };
+    let participant = if r.below(2) == 0 {
+        sender.clone()
+    } else {
+        net.operators[r.below(net.operators.len())].wallet.text.clone()
+    };
     let epoch = r.next() % 6;
     let node = pow::NodeCommitment {
         node_id: u32::try_from(r.below(3)).unwrap(),
@@ -185,10 +169,10 @@ fn user_message(net: &Net, c: &[Arc<Operator>], me: &Wallet, r: &mut Random) -> 
         0..=3 => any::pack(&MsgSend {
             from_address: me.text.clone(),
             to_address: text(net, c, r),
-            amount: vec![r.coin()],
+            amount: vec![coin(r)],
         }),
         4 => {
-            let coins = vec![r.coin()];
+            let coins = vec![coin(r)];
             let outputs = vec![Output { address: text(net, c, r), coins: coins.clone() }];
             any::pack(&MsgMultiSend { inputs: vec![Input { address: me.text.clone(), coins }], outputs })
         }
@@ -219,7 +203,11 @@ pub(crate) fn offer(net: &mut Net, candidates: &[Arc<Operator>], r: &mut Random)
         if r.below(5) == 0 {
             messages.push(messages[0].clone());
         }
-        let fee = if r.below(3) == 0 { vec![Coin { denom: DENOM.to_owned(), amount: "5000".to_owned() }] } else { vec![] };
+        let fee = if r.below(3) == 0 {
+            vec![Coin { denom: DENOM.to_owned(), amount: "5000".to_owned() }]
+        } else {
+            vec![]
+        };
         let gas = if r.below(10) == 0 { 20_000 + r.next() % 80_000 } else { GAS };
         let draft = Draft { messages, fee, gas, memo: "m".repeat(r.below(9)), ..Draft::default() };
         // A candidate whom nobody has sent coins has no account.

@@ -1,0 +1,274 @@
+//! Homes, genesis and processes, by the commands of `geod`.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, bail};
+
+use super::{CHAIN_ID, Localnet, Node, Process};
+
+/// What each account of the genesis has.
+const GENESIS_COINS: &str = "2000000000000ugeo";
+/// What a validator delegates to itself.
+pub(crate) const STAKE: &str = "500000000000ugeo";
+/// What an operator gives its agent.
+const AGENT_COINS: &str = "20000000000ugeo";
+/// The faucet's key, in the home of the first node.
+const FAUCET: &str = "faucet";
+
+/// The program beside this one.
+///
+/// # Errors
+/// It was not built.
+pub fn program(name: &str) -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let path = own.parent().map(|dir| dir.join(name)).filter(|p| p.exists());
+    path.with_context(|| format!("{name} is not beside {}: run `cargo build --bins`", own.display()))
+}
+
+/// Runs `geod` on a home; returns what it prints.
+///
+/// # Errors
+/// What it says if it fails.
+pub fn geod(home: &Path, args: &[&str]) -> anyhow::Result<String> {
+    let mut command = Command::new(program("geod")?);
+    command.arg("--home").arg(home).args(args);
+    let output = command.output().context("cannot run geod")?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    if !output.status.success() {
+        bail!("geod {} failed: {}{}", args.join(" "), text(&output.stderr), text(&output.stdout));
+    }
+    Ok(text(&output.stdout))
+}
+
+/// Makes the homes and the genesis of a network.
+///
+/// # Errors
+/// A port that is taken, a folder that is used, or what `geod` says.
+pub fn create(dir: &Path, base_port: u16, validators: u16, set: &[String]) -> anyhow::Result<Localnet> {
+    if dir.join("localnet.json").exists() {
+        bail!("{} holds a network: `cargo xtask localnet reset` removes it", dir.display());
+    }
+    std::fs::create_dir_all(dir)?;
+    let mut nodes: Vec<Node> = (0..validators).map(|i| Node::new(dir, base_port, i)).collect();
+    nodes.iter().try_for_each(check_ports)?;
+    for node in &mut nodes {
+        geod(&node.home, &["init", &node.name(), "--chain-id", CHAIN_ID])?;
+        node.operator = add_key(&node.home, "operator")?;
+    }
+    let first = nodes.first().context("a network needs a validator")?.home.clone();
+    let faucet = add_key(&first, FAUCET)?;
+    for account in nodes.iter().map(|n| &n.operator).chain([&faucet]) {
+        geod(&first, &["genesis", "add-genesis-account", account, GENESIS_COINS])?;
+    }
+    let pairs: Vec<&str> = set.iter().map(String::as_str).collect();
+    geod(&first, &[&["genesis", "set", "--power-source", "compute"], pairs.as_slice()].concat())?;
+    let genesis = first.join("config/genesis.json");
+    for node in &nodes {
+        copy(&genesis, &node.home.join("config/genesis.json"))?;
+        let port = node.p2p().to_string();
+        let backend = ["--keyring-backend", "test", "--ip", "127.0.0.1", "--p2p-port", &port];
+        geod(&node.home, &[&["genesis", "gentx", "operator", STAKE], backend.as_slice()].concat())?;
+        if node.home != first {
+            for entry in std::fs::read_dir(node.home.join("config/gentx"))? {
+                let entry = entry?;
+                copy(&entry.path(), &first.join("config/gentx").join(entry.file_name()))?;
+            }
+        }
+    }
+    geod(&first, &["genesis", "collect-gentxs"])?;
+    let network = Localnet { dir: dir.to_path_buf(), base_port, nodes, processes: Vec::new() };
+    for node in &network.nodes {
+        copy(&genesis, &node.home.join("config/genesis.json"))?;
+        configure(&network, node)?;
+    }
+    network.save()?;
+    Ok(network)
+}
+
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    if from != to {
+        std::fs::copy(from, to).with_context(|| format!("{} to {}", from.display(), to.display()))?;
+    }
+    Ok(())
+}
+
+/// Makes a key in the test keyring; returns its address.
+///
+/// # Errors
+/// What `geod` says.
+pub fn add_key(home: &Path, name: &str) -> anyhow::Result<String> {
+    geod(home, &["keys", "add", name, "--keyring-backend", "test"])?;
+    geod(home, &["keys", "show", name, "--address", "--keyring-backend", "test"])
+}
+
+/// Refuses a node one of whose ports is taken.
+///
+/// # Errors
+/// Names the port, what it is for, and the remedy.
+pub fn check_ports(node: &Node) -> anyhow::Result<()> {
+    for (port, what) in node.ports() {
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err() {
+            bail!("port {port} ({what} of {}) is taken: free it, or choose others with --base-port", node.name());
+        }
+    }
+    Ok(())
+}
+
+/// Writes ports and peers of a node into its configuration.
+///
+/// # Errors
+/// What `geod` says.
+pub fn configure(network: &Localnet, node: &Node) -> anyhow::Result<()> {
+    let mut peers = Vec::new();
+    for other in network.nodes.iter().filter(|n| n.index != node.index) {
+        let id = geod(&other.home, &["comet", "show-node-id"])?;
+        peers.push(format!("{id}@127.0.0.1:{}", other.p2p()));
+    }
+    let text = |value: String| format!("{value:?}");
+    let config = node.home.join("config/config.toml");
+    edit(&config, "rpc", "laddr", &text(format!("tcp://127.0.0.1:{}", node.rpc())))?;
+    edit(&config, "rpc", "pprof_laddr", "\"\"")?;
+    edit(&config, "p2p", "laddr", &text(format!("tcp://127.0.0.1:{}", node.p2p())))?;
+    edit(&config, "p2p", "persistent_peers", &text(peers.join(",")))?;
+    edit(&config, "p2p", "addr_book_strict", "false")?;
+    edit(&config, "p2p", "allow_duplicate_ip", "true")?;
+    edit(&config, "consensus", "timeout_commit", "\"700ms\"")?;
+    let app = node.home.join("config/app.toml");
+    edit(&app, "", "minimum-gas-prices", "\"0ugeo\"")?;
+    edit(&app, "grpc", "enable", "true")?;
+    edit(&app, "grpc", "address", &text(format!("127.0.0.1:{}", node.grpc())))?;
+    edit(&node.home.join("config/client.toml"), "", "node", &text(node.url()))
+}
+
+/// Sets one value of a TOML file, its comments kept.
+fn edit(path: &Path, section: &str, key: &str, value: &str) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let (mut inside, mut done) = (section.is_empty(), false);
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        if let Some(name) = line.trim().strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
+            inside = name == section;
+        }
+        let is_key = line.split_once('=').is_some_and(|(k, _)| k.trim() == key);
+        if inside && is_key && !done {
+            lines.push(format!("{key} = {value}"));
+            done = true;
+        } else {
+            lines.push(line.to_owned());
+        }
+    }
+    if !done {
+        bail!("{} has no {key} in [{section}]", path.display());
+    }
+    std::fs::write(path, lines.join("\n") + "\n").with_context(|| path.display().to_string())
+}
+
+/// Starts `geod` and `mlnode` of a node, the latter at low priority, so that blocks keep their pace.
+///
+/// # Errors
+/// A program cannot be started.
+pub fn start_node(network: &mut Localnet, node: &Node) -> anyhow::Result<()> {
+    let log = |network: &Localnet, what: &str| network.dir.join(format!("{what}-{}.log", node.name()));
+    let mut daemon = Command::new(program("geod")?);
+    daemon.arg("--home").arg(&node.home).arg("start");
+    let name = format!("geod-{}", node.name());
+    let process = Process::start(&name, &log(network, "geod"), &mut daemon)?;
+    network.processes.push(process);
+    let mut mlnode = Command::new("nice");
+    mlnode.args(["-n", "15"]).arg(program("mlnode")?).args(["serve", "--threads", "1", "--listen"]);
+    mlnode.arg(format!("127.0.0.1:{}", node.mlnode()));
+    let process = Process::start(&format!("mlnode-{}", node.name()), &log(network, "mlnode"), &mut mlnode)?;
+    network.processes.push(process);
+    network.save()
+}
+
+/// Sets up, registers and starts the agent of a node whose chain makes blocks.
+///
+/// # Errors
+/// What `geod` says.
+pub fn start_agent(network: &mut Localnet, node: &Node) -> anyhow::Result<()> {
+    let (mlnode, listen) = (format!("http://127.0.0.1:{}", node.mlnode()), format!("127.0.0.1:{}", node.agent()));
+    let (url, rpc) = (format!("https://{listen}"), node.url());
+    let home = node.home.display().to_string();
+    let args = [
+        "agent", "init", "--home", &home, "--keyring-backend", "test", "--participant", "operator", "--mlnode", &mlnode,
+        "--listen", &listen, "--url", &url, "--node", &rpc, "--gas-price", "0ugeo", "--fund-from", "operator", "--fund",
+        AGENT_COINS, "--register",
+    ];
+    geod(&node.home, &args)?;
+    let mut agent = Command::new(program("geod")?);
+    agent.args(["agent", "start", "--home"]).arg(&node.home);
+    let log = network.dir.join(format!("agent-{}.log", node.name()));
+    let process = Process::start(&format!("agent-{}", node.name()), &log, &mut agent)?;
+    network.processes.push(process);
+    network.save()
+}
+
+/// Sends coins of the faucet.
+///
+/// # Errors
+/// What `geod` says.
+pub fn faucet(network: &Localnet, address: &str, coins: &str) -> anyhow::Result<String> {
+    let first = network.nodes.first().context("the network has no nodes")?;
+    send(first, FAUCET, address, coins)
+}
+
+/// Sends coins and waits until they are in a block; returns the hash.
+///
+/// # Errors
+/// What `geod` says.
+pub fn send(node: &Node, from: &str, to: &str, coins: &str) -> anyhow::Result<String> {
+    let rpc = node.url();
+    let common = ["--node", &rpc, "--keyring-backend", "test", "-y", "--gas", "200000", "-o", "json"];
+    let printed = geod(&node.home, &[&["tx", "bank", "send", from, to, coins], common.as_slice()].concat())?;
+    included(node, &printed)
+}
+
+/// Waits until a transaction that `geod tx` printed is in a block; returns its hash.
+///
+/// # Errors
+/// It was refused, or is in no block in time.
+pub fn included(node: &Node, printed: &str) -> anyhow::Result<String> {
+    let answer: serde_json::Value = serde_json::from_str(printed).with_context(|| format!("geod printed {printed:?}"))?;
+    let of = |v: &serde_json::Value, name: &str| v.get(name).and_then(|n| n.as_str()).unwrap_or_default().to_owned();
+    let code = |v: &serde_json::Value| v.get("code").and_then(serde_json::Value::as_u64).unwrap_or(0);
+    let hash = of(&answer, "txhash");
+    if code(&answer) != 0 {
+        bail!("transaction {hash} was refused: {}", of(&answer, "raw_log"));
+    }
+    let rpc = node.url();
+    let result = geod(&node.home, &["query", "wait-tx", &hash, "--node", &rpc, "-o", "json"])?;
+    let result: serde_json::Value = serde_json::from_str(&result)?;
+    if code(&result) != 0 {
+        bail!("transaction {hash} failed: {}", of(&result, "raw_log"));
+    }
+    Ok(hash)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_set_in_its_section_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.toml");
+        std::fs::write(&path, "a = 1\n# laddr\n[rpc]\nladdr = \"x\" # why\n[p2p]\nladdr = \"y\"\n").unwrap();
+        edit(&path, "p2p", "laddr", "\"z\"").unwrap();
+        edit(&path, "", "a", "2").unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text, "a = 2\n# laddr\n[rpc]\nladdr = \"x\" # why\n[p2p]\nladdr = \"z\"\n");
+        assert!(edit(&path, "p2p", "missing", "1").is_err());
+    }
+
+    #[test]
+    fn a_taken_port_is_named() {
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let node = Node { port, ..Node::new(Path::new("x"), 1, 0) };
+        assert!(check_ports(&node).unwrap_err().to_string().contains(&format!("port {port}")));
+    }
+}
