@@ -26,8 +26,8 @@ const APP_VERSION: u64 = 1;
 
 /// SHA-256 of nothing: what the SDK calls the app hash before the first commit.
 const EMPTY_HASH: [u8; 32] = [
-    0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27, 0xae, 0x41, 0xe4, 0x64,
-    0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
+    0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27,
+    0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
 ];
 
 /// The chain. Clones share it.
@@ -68,7 +68,11 @@ impl App {
         let state = state_on(&snapshot);
         let committed = info::load(&state).map_err(|e| at(&e))?;
         if let Some(block) = committed.as_ref().filter(|b| b.height != snapshot.height()) {
-            return Err(at(&format_args!("state of height {} at height {}", block.height, snapshot.height())));
+            return Err(at(&format_args!(
+                "state of height {} at height {}",
+                block.height,
+                snapshot.height()
+            )));
         }
         let mempool = Mempool::new(committed.clone().map(|block| Ctx::new(block, state)));
         Ok(Self(Arc::new(Inner {
@@ -96,7 +100,12 @@ impl App {
     /// What queries need, shared by ABCI and gRPC.
     pub fn query_env(&self) -> QueryEnv<'_> {
         let inner = &self.0;
-        QueryEnv { store: &inner.store, config: &inner.config, verifier: &inner.verifier, node: inner.node.as_deref() }
+        QueryEnv {
+            store: &inner.store,
+            config: &inner.config,
+            verifier: &inner.verifier,
+            node: inner.node.as_deref(),
+        }
     }
 
     fn exec(&self) -> MutexGuard<'_, Phase> {
@@ -151,15 +160,18 @@ impl App {
     fn finalize(&self, req: &pb::RequestFinalizeBlock) -> pb::ResponseFinalizeBlock {
         let mut phase = self.exec();
         let base = self.base(&phase);
-        let want = if base.block.height == 0 { base.block.initial_height } else { base.block.height.saturating_add(1) };
+        let want = if base.block.height == 0 {
+            base.block.initial_height
+        } else {
+            base.block.height.saturating_add(1)
+        };
         let height = convert::height(req.height);
         if height != want {
             self.0.fatal.halt(format_args!("FinalizeBlock of height {height}, but {want} is next"));
         }
         let app_hash = self.app_hash();
         let last = base.block.clone();
-        let executed =
-            self.sure(block::execute(base.into_state(), &last, &app_hash, &self.0.verifier, req));
+        let executed = self.sure(block::execute(base.into_state(), &last, &app_hash, &self.0.verifier, req));
         let genesis = match std::mem::replace(&mut *phase, Phase::Idle) {
             Phase::Genesis { state, block } => Some((state, block)),
             Phase::Staged { genesis, .. } => genesis,
@@ -211,10 +223,16 @@ impl App {
 /// The genesis names validators for CometBFT: then they must be those that the state gives.
 fn check_validators(named: &[pb::ValidatorUpdate], ours: &[pb::ValidatorUpdate]) -> Result<(), String> {
     if ours.is_empty() {
-        return Err("the genesis has no validator: add one with `geod genesis gentx` and `collect-gentxs`".to_owned());
+        return Err(
+            "the genesis has no validator: add one with `geod genesis gentx` and `collect-gentxs`".to_owned()
+        );
     }
     if !named.is_empty() && (named.len() != ours.len() || !named.iter().all(|v| ours.contains(v))) {
-        return Err(format!("the genesis names {} validators, its state gives {} others", named.len(), ours.len()));
+        return Err(format!(
+            "the genesis names {} validators, its state gives {} others",
+            named.len(),
+            ours.len()
+        ));
     }
     Ok(())
 }
@@ -280,7 +298,10 @@ impl Application for App {
 
     /// Accepts anything within the bound: CometBFT does not ask about precommits that arrive late, and one bad extension must
     /// not spoil an honest proposal.
-    fn verify_vote_extension(&self, request: pb::RequestVerifyVoteExtension) -> pb::ResponseVerifyVoteExtension {
+    fn verify_vote_extension(
+        &self,
+        request: pb::RequestVerifyVoteExtension,
+    ) -> pb::ResponseVerifyVoteExtension {
         let fits = request.vote_extension.len() <= geodesic_seeds::EXTENSION_MAX;
         let status = if fits { VerifyStatus::Accept } else { VerifyStatus::Reject };
         pb::ResponseVerifyVoteExtension { status: status.into() }

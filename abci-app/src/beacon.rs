@@ -27,7 +27,8 @@ pub(crate) fn encode(msg: &MsgBeacon) -> Vec<u8> {
 /// The message of a transaction that is just what [`encode`] makes of it.
 pub(crate) fn decode(tx: &[u8]) -> Option<MsgBeacon> {
     let raw = TxRaw::decode(tx).ok()?;
-    strict::reject_unknown_fields(&raw.body_bytes, "cosmos.tx.v1beta1.TxBody", strict::Policy::Strict).ok()?;
+    strict::reject_unknown_fields(&raw.body_bytes, "cosmos.tx.v1beta1.TxBody", strict::Policy::Strict)
+        .ok()?;
     let body = TxBody::decode(raw.body_bytes.as_slice()).ok()?;
     let msg = match body.messages.as_slice() {
         [message] => any::unpack::<MsgBeacon>(message).ok()?,
@@ -116,6 +117,7 @@ pub(crate) fn propose(ctx: &Ctx, commit: Option<&ExtendedCommitInfo>) -> Result<
 /// What is wrong with it, or the state's failure.
 pub(crate) fn check(ctx: &Ctx, tx: Option<&Bytes>) -> Result<(), TxError> {
     let msg = tx.and_then(|tx| decode(tx));
-    let msg = msg.ok_or_else(|| geodesic_seeds::Error::InvalidBeacon("the first transaction is none".to_owned()))?;
+    let msg =
+        msg.ok_or_else(|| geodesic_seeds::Error::InvalidBeacon("the first transaction is none".to_owned()))?;
     Ok(geodesic_seeds::check_proofs(ctx, &proofs(ctx)?, &msg)?)
 }

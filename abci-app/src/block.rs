@@ -82,8 +82,9 @@ pub(crate) fn execute(
 
 /// The parameters of consensus, which InitChain wrote.
 pub(crate) fn load_params(ctx: &Ctx) -> Result<ConsensusParams, StateError> {
-    geodesic_consensus::params(ctx)?
-        .ok_or_else(|| StateError::Invariant("there are no consensus parameters: InitChain is missing".to_owned()))
+    geodesic_consensus::params(ctx)?.ok_or_else(|| {
+        StateError::Invariant("there are no consensus parameters: InitChain is missing".to_owned())
+    })
 }
 
 /// `block.max_gas`, if it limits.

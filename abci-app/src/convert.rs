@@ -1,12 +1,10 @@
 //! Between the types of ABCI and those of the chain.
 
 use geodesic_core::{Event, TxError};
-use geodesic_proto::tendermint::types::ConsensusParams;
 use geodesic_proto::prost::Message;
+use geodesic_proto::tendermint::types::ConsensusParams;
 use tendermint_proto::google::protobuf::Timestamp;
-use tendermint_proto::v0_38::abci::{
-    Event as AbciEvent, EventAttribute, ExecTxResult, ResponseCheckTx,
-};
+use tendermint_proto::v0_38::abci::{Event as AbciEvent, EventAttribute, ExecTxResult, ResponseCheckTx};
 use tendermint_proto::v0_38::types::ConsensusParams as AbciParams;
 
 use crate::deliver::Outcome;
@@ -16,7 +14,10 @@ const NANOS: i64 = 1_000_000_000;
 /// Events, all indexed.
 pub(crate) fn events(events: Vec<Event>) -> Vec<AbciEvent> {
     let attribute = |(key, value)| EventAttribute { key, value, index: true };
-    let event = |e: Event| AbciEvent { r#type: e.kind, attributes: e.attributes.into_iter().map(attribute).collect() };
+    let event = |e: Event| AbciEvent {
+        r#type: e.kind,
+        attributes: e.attributes.into_iter().map(attribute).collect(),
+    };
     events.into_iter().map(event).collect()
 }
 

@@ -31,7 +31,8 @@ pub(crate) struct Genesis<'a> {
 /// # Errors
 /// A text that names module, field and value.
 pub(crate) fn init(state: State, verifier: &Verifier, genesis: &Genesis<'_>) -> Result<Ctx, String> {
-    let app_state: AppState = serde_json::from_slice(genesis.app_state).map_err(|e| format!("app_state: {e}"))?;
+    let app_state: AppState =
+        serde_json::from_slice(genesis.app_state).map_err(|e| format!("app_state: {e}"))?;
     let gen_txs = gen_txs(&app_state)?;
     let block = BlockInfo {
         chain_id: genesis.chain_id.to_owned(),
@@ -100,12 +101,15 @@ fn prefix(app_state: &AppState, gen_txs: &[Value]) -> Result<String, String> {
     if let Some(text) = account.and_then(|a| find_text(a, "address", 4)) {
         return prefix_of(text);
     }
-    let message = gen_txs.first().and_then(|t| t.get("body")).and_then(|b| b.get("messages")).and_then(|m| m.get(0));
+    let message =
+        gen_txs.first().and_then(|t| t.get("body")).and_then(|b| b.get("messages")).and_then(|m| m.get(0));
     match message.and_then(|m| find_text(m, "validator_address", 1)) {
         Some(text) => {
             let prefix = prefix_of(text)?;
             let stripped = prefix.strip_suffix("valoper").map(str::to_owned);
-            stripped.ok_or_else(|| format!("validator_address {text:?} of the first genesis transaction is no operator"))
+            stripped.ok_or_else(|| {
+                format!("validator_address {text:?} of the first genesis transaction is no operator")
+            })
         }
         None => Err("the genesis has neither accounts nor genesis transactions: \
                      add one with `geod genesis add-genesis-account`, its address tells the prefix"
@@ -114,7 +118,9 @@ fn prefix(app_state: &AppState, gen_txs: &[Value]) -> Result<String, String> {
 }
 
 fn prefix_of(text: &str) -> Result<String, String> {
-    geodesic_core::address::decode(text).map(|(prefix, _)| prefix).map_err(|e| format!("address {text:?}: {e}"))
+    geodesic_core::address::decode(text)
+        .map(|(prefix, _)| prefix)
+        .map_err(|e| format!("address {text:?}: {e}"))
 }
 
 /// The text at `name` in an object or in one inside it, such as the base account of a module's account.

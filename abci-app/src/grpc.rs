@@ -53,7 +53,8 @@ pub async fn serve(
         all.fold(tonic_reflection::server::Builder::configure(), |b, name| b.with_service_name(name))
             .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
     };
-    let routes = Routes::new(health).add_service(reflection().build_v1()?).add_service(reflection().build_v1alpha()?);
+    let routes =
+        Routes::new(health).add_service(reflection().build_v1()?).add_service(reflection().build_v1alpha()?);
     let routes = Routes::from(routes.into_axum_router().fallback_service(Gateway(app)));
     Server::builder()
         .timeout(TIMEOUT)

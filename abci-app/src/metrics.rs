@@ -19,5 +19,8 @@ pub fn describe() {
     describe_gauge!(HEIGHT, "height of the last committed block");
     describe_histogram!(ABCI_SECONDS, Unit::Seconds, "time of an ABCI call, by method");
     describe_counter!(TXS, "transactions in blocks, by result");
-    describe_gauge!(PENDING, "transactions accepted into the mempool since the last block, rechecked ones included");
+    describe_gauge!(
+        PENDING,
+        "transactions accepted into the mempool since the last block, rechecked ones included"
+    );
 }

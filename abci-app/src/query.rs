@@ -112,10 +112,12 @@ fn as_sdk(e: &QueryError) -> TxError {
 fn store_query(env: &QueryEnv<'_>, name: &str, req: &RequestQuery) -> Result<ResponseQuery, TxError> {
     let height = convert::height(req.height);
     if req.prove && height == 1 {
-        return Err(Sdk::InvalidRequest.with("cannot query with proof when height <= 1; please provide a valid height"));
+        return Err(Sdk::InvalidRequest
+            .with("cannot query with proof when height <= 1; please provide a valid height"));
     }
     let store = router::stores().into_iter().find(|s| s.name() == name && s.is_proven());
-    let store: StoreId = store.ok_or_else(|| Sdk::UnknownRequest.with(format_args!("no such store: {name}")))?;
+    let store: StoreId =
+        store.ok_or_else(|| Sdk::UnknownRequest.with(format_args!("no such store: {name}")))?;
     let snapshot = match height {
         0 => env.store.snapshot(),
         h => env.store.snapshot_at(h).map_err(|e| as_sdk(&unavailable(e)))?,

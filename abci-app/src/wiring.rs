@@ -60,7 +60,9 @@ pub(crate) fn validator_updates(ctx: &Ctx) -> Result<Vec<ValidatorUpdate>, State
 }
 
 /// The same updates in ABCI's type, which has the same encoding.
-fn recode(updates: &[geodesic_proto::tendermint::abci::ValidatorUpdate]) -> Result<Vec<ValidatorUpdate>, StateError> {
+fn recode(
+    updates: &[geodesic_proto::tendermint::abci::ValidatorUpdate],
+) -> Result<Vec<ValidatorUpdate>, StateError> {
     let one = |u: &geodesic_proto::tendermint::abci::ValidatorUpdate| {
         <ValidatorUpdate as prost::Message>::decode(u.encode_to_vec().as_slice())
             .map_err(|e| StateError::Invariant(e.to_string()))
@@ -128,11 +130,23 @@ impl geodesic_bank::Ports for Wiring {
 }
 
 impl staking::Ports for Wiring {
-    fn delegate_coins(&self, ctx: &mut Ctx, from: &Address, pool: &'static str, coins: &Coins) -> Result<(), TxError> {
+    fn delegate_coins(
+        &self,
+        ctx: &mut Ctx,
+        from: &Address,
+        pool: &'static str,
+        coins: &Coins,
+    ) -> Result<(), TxError> {
         Ok(bank::delegate(ctx, self, from, pool, coins)?)
     }
 
-    fn undelegate_coins(&self, ctx: &mut Ctx, pool: &'static str, to: &Address, coins: &Coins) -> Result<(), TxError> {
+    fn undelegate_coins(
+        &self,
+        ctx: &mut Ctx,
+        pool: &'static str,
+        to: &Address,
+        coins: &Coins,
+    ) -> Result<(), TxError> {
         Ok(bank::undelegate(ctx, self, pool, to, coins)?)
     }
 
@@ -262,7 +276,13 @@ impl geodesic_pow::Ports for Wiring {
         Ok(set.into_iter().filter_map(|m| Some((m.operator.as_20()?, m.power))).collect())
     }
 
-    fn slash(&self, ctx: &mut Ctx, operator: &Operator, height: u64, fraction: Dec) -> Result<Int, StateError> {
+    fn slash(
+        &self,
+        ctx: &mut Ctx,
+        operator: &Operator,
+        height: u64,
+        fraction: Dec,
+    ) -> Result<Int, StateError> {
         let operator = Address::from(*operator);
         let offender = staking::Offender::Operator(&operator);
         // Under `compute` the power is no coins: staking looks up what stood behind it at that height.
@@ -277,7 +297,8 @@ impl geodesic_pow::Ports for Wiring {
     }
 
     fn activate(&self, ctx: &mut Ctx, _: u64, weights: &[(Operator, u64)]) -> Result<(), StateError> {
-        let weights: Vec<(Operator, u128)> = weights.iter().map(|(o, weight)| (*o, u128::from(*weight))).collect();
+        let weights: Vec<(Operator, u128)> =
+            weights.iter().map(|(o, weight)| (*o, u128::from(*weight))).collect();
         staking::compute_set_shares(ctx, &weights)?;
         staking::compute_activate(ctx, self)
     }

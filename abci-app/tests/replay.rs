@@ -2,7 +2,14 @@
 //!
 //! The recordings were written by the Cosmos SDK 0.50.15: random blocks of good and bad transactions, then queries. Compared are codes, data, events, gas
 //! and replies; app hashes differ, because indexes stand outside our trees and the Go chain mounts more stores.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::print_stdout)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::print_stdout
+)]
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -16,7 +23,8 @@ use prost::Message;
 use serde_json::Value;
 use tendermint_abci::Application as _;
 use tendermint_proto::v0_38::abci::{
-    Event, RequestCheckTx, RequestFinalizeBlock, RequestInitChain, RequestQuery, ResponseInitChain, ValidatorUpdate,
+    Event, RequestCheckTx, RequestFinalizeBlock, RequestInitChain, RequestQuery, ResponseInitChain,
+    ValidatorUpdate,
 };
 
 /// What is compared of a block's answer. The logs are left out: Go's may hold bytes that are no text.
@@ -84,12 +92,14 @@ fn list(value: &Value) -> Vec<Value> {
 }
 
 fn events(events: &[Event]) -> String {
-    let attributes = |e: &Event| e.attributes.iter().map(|a| format!(" {}={}", a.key, a.value)).collect::<String>();
+    let attributes =
+        |e: &Event| e.attributes.iter().map(|a| format!(" {}={}", a.key, a.value)).collect::<String>();
     events.iter().map(|e| format!("{}{}; ", e.r#type, attributes(e))).collect()
 }
 
 fn updates(updates: &[ValidatorUpdate]) -> Vec<(Vec<u8>, i64)> {
-    let mut list: Vec<_> = updates.iter().map(|u| (u.pub_key.clone().unwrap().encode_to_vec(), u.power)).collect();
+    let mut list: Vec<_> =
+        updates.iter().map(|u| (u.pub_key.clone().unwrap().encode_to_vec(), u.power)).collect();
     list.sort();
     list
 }
@@ -136,7 +146,12 @@ fn play(name: &str, gas: bool) {
         tally.compare("results", &format!("height {height}"), &got.tx_results.len(), &want.tx_results.len());
         if only != "transfers" {
             let at = format!("height {height}");
-            tally.compare("validator updates", &at, &updates(&got.validator_updates), &updates(&want.validator_updates));
+            tally.compare(
+                "validator updates",
+                &at,
+                &updates(&got.validator_updates),
+                &updates(&want.validator_updates),
+            );
         }
         app.commit();
     }
@@ -149,7 +164,12 @@ fn play(name: &str, gas: bool) {
             RequestQuery { path: path.clone(), data: bytes(&query["data"]).into(), height: 0, prove: false };
         let got = app.query(request);
         let want = (query["code"].as_u64().unwrap_or(0) == 0, bytes(&query["value"]));
-        tally.compare("queries", &format!("{path}: {}", got.log), &(got.code == 0, got.value.to_vec()), &want);
+        tally.compare(
+            "queries",
+            &format!("{path}: {}", got.log),
+            &(got.code == 0, got.value.to_vec()),
+            &want,
+        );
     }
     tally.finish();
 }

@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use prost_reflect::{
-    Cardinality, DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage, Value,
+    Cardinality, DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor,
+    ReflectMessage, Value,
 };
 use prost_types::{Any, Duration, Timestamp};
 
@@ -116,7 +117,11 @@ fn without_trailing_zeros(time: &str) -> String {
 }
 
 /// A public key is its bytes, without the field around them.
-fn write_key(out: &mut String, message: &DynamicMessage, descriptor: &MessageDescriptor) -> Result<(), AminoError> {
+fn write_key(
+    out: &mut String,
+    message: &DynamicMessage,
+    descriptor: &MessageDescriptor,
+) -> Result<(), AminoError> {
     let field = descriptor.get_field_by_name("key");
     let key = field.map(|f| message.get_field(&f).into_owned());
     match key.as_ref().and_then(Value::as_bytes) {
@@ -156,7 +161,8 @@ struct Named {
 
 impl Named {
     fn new(field: FieldDescriptor) -> Self {
-        let own = text_option(&field.options(), "amino.field_name").unwrap_or_else(|| field.name().to_owned());
+        let own =
+            text_option(&field.options(), "amino.field_name").unwrap_or_else(|| field.name().to_owned());
         let oneof = field.containing_oneof();
         Self { name: own, group: oneof.map(|o| camel(o.name())), field }
     }
@@ -232,9 +238,16 @@ fn is_omitted_empty(field: &FieldDescriptor) -> bool {
 }
 
 /// A field with an encoding or scalar of its own, else its value.
-fn write_field(out: &mut String, value: &Value, field: &FieldDescriptor, level: u32) -> Result<(), AminoError> {
+fn write_field(
+    out: &mut String,
+    value: &Value,
+    field: &FieldDescriptor,
+    level: u32,
+) -> Result<(), AminoError> {
     let options = field.options();
-    if text_option(&options, "amino.encoding").as_deref() == Some("legacy_coins") && value.as_list() == Some(&[]) {
+    if text_option(&options, "amino.encoding").as_deref() == Some("legacy_coins")
+        && value.as_list() == Some(&[])
+    {
         out.push_str("[]");
         return Ok(());
     }
@@ -263,7 +276,12 @@ fn scalar_text(value: &Value, convert: impl Fn(&str) -> Option<String>) -> Optio
     if text.is_empty() { Some("0".to_owned()) } else { convert(text) }
 }
 
-fn write_value(out: &mut String, value: &Value, field: &FieldDescriptor, level: u32) -> Result<(), AminoError> {
+fn write_value(
+    out: &mut String,
+    value: &Value,
+    field: &FieldDescriptor,
+    level: u32,
+) -> Result<(), AminoError> {
     match value {
         Value::List(list) => {
             // An empty list that is not left out reads null, as Go's nil slice; of keys it reads [].
@@ -280,7 +298,8 @@ fn write_value(out: &mut String, value: &Value, field: &FieldDescriptor, level: 
             out.push_str(if separator == '[' { "[]" } else { "]" });
         }
         Value::Message(message) => {
-            let optional = field.cardinality() != Cardinality::Repeated && matches!(field.kind(), Kind::Message(_));
+            let optional =
+                field.cardinality() != Cardinality::Repeated && matches!(field.kind(), Kind::Message(_));
             debug_assert!(optional || field.is_list(), "a message stands alone or in a list");
             write_message(out, message, level)?;
         }

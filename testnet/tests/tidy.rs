@@ -53,7 +53,8 @@ fn arrows_between_crates() {
     let mut all = set(&MODULES);
     all.extend(set(&["core", "proto", "store"]));
     let module = set(&["core", "challenge", "proto"]);
-    let mut rows: Vec<(String, BTreeSet<String>)> = MODULES.iter().map(|m| (format!("modules/{m}"), module.clone())).collect();
+    let mut rows: Vec<(String, BTreeSet<String>)> =
+        MODULES.iter().map(|m| (format!("modules/{m}"), module.clone())).collect();
     rows.extend([
         ("proto".into(), set(&[])),
         ("modules/core".into(), set(&["proto"])),
@@ -75,12 +76,15 @@ fn arrows_between_crates() {
 
 #[test]
 fn heavy_crates_have_one_home() {
-    for (name, home) in [("rocksdb", "abci-app/store"), ("tendermint-abci", "abci-app"), ("candle-core", "mlnode")] {
+    for (name, home) in
+        [("rocksdb", "abci-app/store"), ("tendermint-abci", "abci-app"), ("candle-core", "mlnode")]
+    {
         let mut manifests = Vec::new();
         files(&root(), "Cargo.toml", &mut manifests);
         for manifest in manifests {
             let table: toml::Table = fs::read_to_string(&manifest).unwrap().parse().unwrap();
-            let named = table.get("dependencies").and_then(|d| d.as_table()).is_some_and(|d| d.contains_key(name));
+            let named =
+                table.get("dependencies").and_then(|d| d.as_table()).is_some_and(|d| d.contains_key(name));
             let folder = manifest.parent().unwrap().strip_prefix(root()).unwrap().to_path_buf();
             let test_tool = folder == Path::new("testnet");
             assert!(!named || folder == Path::new(home) || test_tool, "{} names {name}", folder.display());
@@ -98,7 +102,12 @@ fn files_fit_in_a_head() {
 
 #[test]
 fn nothing_is_left_for_later() {
-    let words = ["TO".to_owned() + "DO", "FIX".to_owned() + "ME", "XX".to_owned() + "X:", "unimpl".to_owned() + "emented!"];
+    let words = [
+        "TO".to_owned() + "DO",
+        "FIX".to_owned() + "ME",
+        "XX".to_owned() + "X:",
+        "unimpl".to_owned() + "emented!",
+    ];
     for path in sources() {
         let text = fs::read_to_string(&path).unwrap();
         for (number, line) in text.lines().enumerate() {

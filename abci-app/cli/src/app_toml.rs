@@ -84,7 +84,8 @@ fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
         Number(u64),
         Text(String),
     }
-    let fail = |text: &dyn Display| serde::de::Error::custom(format!("{text} is no number from 0 to 2^64 - 1"));
+    let fail =
+        |text: &dyn Display| serde::de::Error::custom(format!("{text} is no number from 0 to 2^64 - 1"));
     match Spelling::deserialize(deserializer) {
         Ok(Spelling::Number(number)) => Ok(number),
         Ok(Spelling::Text(text)) if text.is_empty() => Ok(0),
@@ -129,7 +130,10 @@ mod tests {
             .replace("pruning-interval = \"0\"", "pruning-interval = 19")
             .replace("halt-height = 0", "halt-height = \"7\"");
         let app: AppToml = toml::from_str(&text).unwrap();
-        assert_eq!((app.pruning.as_str(), app.pruning_keep_recent, app.pruning_interval), ("custom", 100, 19));
+        assert_eq!(
+            (app.pruning.as_str(), app.pruning_keep_recent, app.pruning_interval),
+            ("custom", 100, 19)
+        );
         assert_eq!(app.halt_height, 7);
         for bad in ["-1", "\"x\"", "1.5", "true"] {
             assert!(toml::from_str::<AppToml>(&format!("halt-height = {bad}")).is_err(), "{bad}");

@@ -58,7 +58,11 @@ impl Command {
             }
             Self::Version => {
                 let program = Program::find(&None)?;
-                println!("CometBFT: {}\nABCI: 2.0.0\nprogram: {}", version(program.path())?, program.path().display());
+                println!(
+                    "CometBFT: {}\nABCI: 2.0.0\nprogram: {}",
+                    version(program.path())?,
+                    program.path().display()
+                );
             }
             Self::UnsafeResetAll(args) => reset(args, &home)?,
         }
@@ -68,7 +72,9 @@ impl Command {
 
 fn reset(args: &ResetArgs, home: &Home) -> anyhow::Result<()> {
     let data = home.path().join("data");
-    if home.data("abci.sock").exists() && std::os::unix::net::UnixStream::connect(home.data("abci.sock")).is_ok() {
+    if home.data("abci.sock").exists()
+        && std::os::unix::net::UnixStream::connect(home.data("abci.sock")).is_ok()
+    {
         bail!("a node runs on {}; stop it first", home.path().display());
     }
     let state = home.data("priv_validator_state.json");

@@ -89,7 +89,8 @@ mod tests {
         }
         let want = "# top\na = 2 # one\n[s.t]\nb = 'y \"z\"'\nc = [\"*\"] # list\nd = true\n";
         assert_eq!(doc.to_string(), want);
-        for (key, value) in [("a", "two"), ("s.t.d", "yes"), ("s.x", "1"), ("x", "1"), ("s.t", "1"), ("s.t.c", "[")]
+        for (key, value) in
+            [("a", "two"), ("s.t.d", "yes"), ("s.x", "1"), ("x", "1"), ("s.t", "1"), ("s.t.c", "[")]
         {
             assert!(set(&mut doc, key, value).is_err(), "{key} = {value}");
         }

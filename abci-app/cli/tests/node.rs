@@ -210,7 +210,11 @@ fn init_makes_a_private_home_and_keeps_what_is_there() {
     home.ok(&["init", "two", "--overwrite"]);
     assert_eq!(key(&home), before, "keys stay");
     assert_eq!(home.ok(&["config", "get", "config", "moniker"]).trim(), "two");
-    assert_eq!(home.ok(&["config", "get", "client", "chain-id"]).trim(), "test-1", "client.toml was the default");
+    assert_eq!(
+        home.ok(&["config", "get", "client", "chain-id"]).trim(),
+        "test-1",
+        "client.toml was the default"
+    );
 }
 
 #[test]
@@ -291,7 +295,11 @@ fn an_application_alone_opens_nothing_but_its_socket() {
     let home = Home::new();
     let mut node = home.start(&["start", "--with-comet=false"]);
     node.line("ABCI server listens");
-    assert!(!node.seen.iter().any(|line| line.contains("gRPC") || line.contains("metrics")), "{:?}", node.seen);
+    assert!(
+        !node.seen.iter().any(|line| line.contains("gRPC") || line.contains("metrics")),
+        "{:?}",
+        node.seen
+    );
     let socket = home.file("data/abci.sock");
     assert_eq!(mode(&socket), 0o600);
     let error = home.refused(&["start", "--with-comet=false"]);

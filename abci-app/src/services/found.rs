@@ -17,7 +17,8 @@ const PER_PAGE: u64 = 100;
 
 /// The transaction in these bytes.
 pub(super) fn decode(bytes: &[u8]) -> Result<pb::Tx, QueryError> {
-    let invalid = |e: geodesic_proto::prost::DecodeError| QueryError::InvalidArgument(format!("tx parse error: {e}"));
+    let invalid =
+        |e: geodesic_proto::prost::DecodeError| QueryError::InvalidArgument(format!("tx parse error: {e}"));
     let raw = pb::TxRaw::decode(bytes).map_err(invalid)?;
     Ok(pb::Tx {
         body: Some(pb::TxBody::decode(raw.body_bytes.as_slice()).map_err(invalid)?),
@@ -46,7 +47,10 @@ pub(super) fn get_tx(env: &QueryEnv<'_>, hash: &str) -> Result<pb::GetTxResponse
 }
 
 /// The transactions that match a query.
-pub(super) fn get_txs(env: &QueryEnv<'_>, r: &pb::GetTxsEventRequest) -> Result<pb::GetTxsEventResponse, QueryError> {
+pub(super) fn get_txs(
+    env: &QueryEnv<'_>,
+    r: &pb::GetTxsEventRequest,
+) -> Result<pb::GetTxsEventResponse, QueryError> {
     #[allow(deprecated)] // older clients send a list of conditions
     let query = if r.query.is_empty() { r.events.join(" AND ") } else { r.query.clone() };
     if query.is_empty() {
@@ -58,8 +62,7 @@ pub(super) fn get_txs(env: &QueryEnv<'_>, r: &pb::GetTxsEventRequest) -> Result<
     };
     let page = r.page.max(1);
     let order = if r.order_by == i32::from(pb::OrderBy::Desc) { "desc" } else { "asc" };
-    let params =
-        json!({ "query": query, "prove": false, "page": page.to_string(), "per_page": limit.to_string(), "order_by": order });
+    let params = json!({ "query": query, "prove": false, "page": page.to_string(), "per_page": limit.to_string(), "order_by": order });
     let answer = ask(env, "tx_search", params)?;
     let list = answer.get("txs").and_then(Value::as_array).cloned().unwrap_or_default();
     let mut response_list = pb::GetTxsEventResponse::default();
@@ -68,7 +71,8 @@ pub(super) fn get_txs(env: &QueryEnv<'_>, r: &pb::GetTxsEventRequest) -> Result<
         response_list.txs.push(tx);
         response_list.tx_responses.push(tx_response);
     }
-    response_list.total = number(&answer, &["total_count"]).ok().and_then(|t| u64::try_from(t).ok()).unwrap_or(0);
+    response_list.total =
+        number(&answer, &["total_count"]).ok().and_then(|t| u64::try_from(t).ok()).unwrap_or(0);
     Ok(response_list)
 }
 
@@ -78,12 +82,14 @@ pub(super) fn block_with_txs(
     r: &pb::GetBlockWithTxsRequest,
 ) -> Result<pb::GetBlockWithTxsResponse, QueryError> {
     let height = u64::try_from(r.height).ok().filter(|h| *h > 0);
-    let height = height.ok_or_else(|| QueryError::InvalidArgument(format!("height {} must be positive", r.height)))?;
+    let height =
+        height.ok_or_else(|| QueryError::InvalidArgument(format!("height {} must be positive", r.height)))?;
     let (block_id, block) = block(env, Some(height))?;
     let all = block.data.as_ref().map(|d| d.txs.as_slice()).unwrap_or_default();
     let page = r.pagination.clone().unwrap_or_default();
     let skip = usize::try_from(page.offset).unwrap_or(usize::MAX);
-    let take = usize::try_from(if page.limit == 0 { PER_PAGE } else { page.limit.min(PER_PAGE) }).unwrap_or(100);
+    let take =
+        usize::try_from(if page.limit == 0 { PER_PAGE } else { page.limit.min(PER_PAGE) }).unwrap_or(100);
     let txs = all.iter().skip(skip).take(take).filter_map(|bytes| decode(bytes).ok()).collect();
     let total = u64::try_from(all.len()).unwrap_or(u64::MAX);
     let pagination = Some(PageResponse { next_key: Vec::new(), total });
@@ -98,8 +104,10 @@ fn response(env: &QueryEnv<'_>, entry: &Value) -> Result<(pb::Tx, TxResponse), Q
     let code = at(entry, &["tx_result", "code"]).and_then(Value::as_u64).and_then(|c| u32::try_from(c).ok());
     let data = base64(&of("data"))?;
     let events = at(entry, &["tx_result", "events"]).and_then(Value::as_array).cloned().unwrap_or_default();
-    let timestamp = u64::try_from(height).ok().and_then(|h| ask(env, "block", json!({ "height": h.to_string() })).ok());
-    let timestamp = timestamp.as_ref().and_then(|b| text(b, &["block", "header", "time"]).ok()).unwrap_or_default();
+    let timestamp =
+        u64::try_from(height).ok().and_then(|h| ask(env, "block", json!({ "height": h.to_string() })).ok());
+    let timestamp =
+        timestamp.as_ref().and_then(|b| text(b, &["block", "header", "time"]).ok()).unwrap_or_default();
     let tx_response = TxResponse {
         height,
         txhash: text(entry, &["hash"])?.to_owned(),

@@ -29,7 +29,9 @@ pub(crate) fn call(env: &QueryEnv<'_>, ctx: Ctx, path: &str, request: &[u8]) -> 
     match path.trim_start_matches('/').rsplit_once('/') {
         Some(("app.Simulate", "Bytes")) => tx::simulate_bytes(env, ctx, request),
         Some(("cosmos.tx.v1beta1.Service", method)) => tx::call(env, ctx, method, request),
-        Some(("cosmos.base.tendermint.v1beta1.Service", method)) => tendermint::call(env, &ctx, method, request),
+        Some(("cosmos.base.tendermint.v1beta1.Service", method)) => {
+            tendermint::call(env, &ctx, method, request)
+        }
         Some(("cosmos.base.node.v1beta1.Service", method)) => node::call(env, &ctx, method, request),
         _ => router::query(&ctx, path, request),
     }

@@ -10,7 +10,12 @@ use crate::query::QueryEnv;
 
 const NANOS: i64 = 1_000_000_000;
 
-pub(super) fn call(env: &QueryEnv<'_>, ctx: &Ctx, method: &str, request: &[u8]) -> Result<Vec<u8>, QueryError> {
+pub(super) fn call(
+    env: &QueryEnv<'_>,
+    ctx: &Ctx,
+    method: &str,
+    request: &[u8],
+) -> Result<Vec<u8>, QueryError> {
     match method {
         "Config" => answer(request, |_: pb::ConfigRequest| {
             let (keep_recent, interval) = match env.config.store.pruning {

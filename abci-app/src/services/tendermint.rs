@@ -18,12 +18,18 @@ use crate::query::{QueryEnv, abci_query};
 const SDK_LEVEL: &str = "v0.50.15";
 const COMET_LEVEL: &str = "v0.38.25";
 
-pub(super) fn call(env: &QueryEnv<'_>, ctx: &Ctx, method: &str, request: &[u8]) -> Result<Vec<u8>, QueryError> {
+pub(super) fn call(
+    env: &QueryEnv<'_>,
+    ctx: &Ctx,
+    method: &str,
+    request: &[u8],
+) -> Result<Vec<u8>, QueryError> {
     match method {
         "GetNodeInfo" => answer(request, |_: pb::GetNodeInfoRequest| node_info(env)),
         "GetSyncing" => answer(request, |_: pb::GetSyncingRequest| {
             let status = ask(env, "status", json!({}))?;
-            let syncing = at(&status, &["sync_info", "catching_up"]).and_then(Value::as_bool).unwrap_or(false);
+            let syncing =
+                at(&status, &["sync_info", "catching_up"]).and_then(Value::as_bool).unwrap_or(false);
             Ok(pb::GetSyncingResponse { syncing })
         }),
         "GetLatestBlock" => answer(request, |_: pb::GetLatestBlockRequest| {
@@ -63,9 +69,14 @@ fn node_info(env: &QueryEnv<'_>) -> Result<pb::GetNodeInfoResponse, QueryError> 
     let of = |name: &str| text(&status, &["node_info", name]).map(str::to_owned).unwrap_or_default();
     let version = |name: &str| number(&status, &["node_info", "protocol_version", name]).ok();
     let version = |name: &str| version(name).and_then(|v| u64::try_from(v).ok()).unwrap_or(0);
-    let other = |name: &str| text(&status, &["node_info", "other", name]).map(str::to_owned).unwrap_or_default();
+    let other =
+        |name: &str| text(&status, &["node_info", "other", name]).map(str::to_owned).unwrap_or_default();
     let info = DefaultNodeInfo {
-        protocol_version: Some(ProtocolVersion { p2p: version("p2p"), block: version("block"), app: version("app") }),
+        protocol_version: Some(ProtocolVersion {
+            p2p: version("p2p"),
+            block: version("block"),
+            app: version("app"),
+        }),
         default_node_id: of("id"),
         listen_addr: of("listen_addr"),
         network: of("network"),

@@ -14,7 +14,12 @@ use super::{comet, found};
 use crate::deliver::{BlockGas, Deliver};
 use crate::query::QueryEnv;
 
-pub(super) fn call(env: &QueryEnv<'_>, ctx: Ctx, method: &str, request: &[u8]) -> Result<Vec<u8>, QueryError> {
+pub(super) fn call(
+    env: &QueryEnv<'_>,
+    ctx: Ctx,
+    method: &str,
+    request: &[u8],
+) -> Result<Vec<u8>, QueryError> {
     match method {
         "Simulate" => answer(request, |r: pb::SimulateRequest| {
             #[allow(deprecated)] // cosmpy still sends the transaction as a message
@@ -62,7 +67,8 @@ fn simulate(env: &QueryEnv<'_>, mut ctx: Ctx, bytes: &[u8]) -> Result<pb::Simula
     // As in the next block, the first that can hold the transaction: windows are by height.
     ctx.block.height = ctx.block.height.saturating_add(1);
     let block_gas = BlockGas::default();
-    let mut deliver = Deliver { verifier: env.verifier, min_gas_prices: &env.config.min_gas_prices, block_gas };
+    let mut deliver =
+        Deliver { verifier: env.verifier, min_gas_prices: &env.config.min_gas_prices, block_gas };
     let outcome = deliver.run(&mut ctx, bytes)?;
     if let Some(e) = outcome.error {
         let gas = outcome.gas_used;
@@ -73,9 +79,10 @@ fn simulate(env: &QueryEnv<'_>, mut ctx: Ctx, bytes: &[u8]) -> Result<pb::Simula
         r#type: e.kind,
         attributes: e.attributes.into_iter().map(attribute).collect(),
     };
-    let msg_responses = geodesic_proto::cosmos::base::abci::v1beta1::TxMsgData::decode(outcome.data.as_slice())
-        .map(|d| d.msg_responses)
-        .unwrap_or_default();
+    let msg_responses =
+        geodesic_proto::cosmos::base::abci::v1beta1::TxMsgData::decode(outcome.data.as_slice())
+            .map(|d| d.msg_responses)
+            .unwrap_or_default();
     #[allow(deprecated)] // `data` is the field before msg_responses
     let result = TxResult {
         data: outcome.data,
@@ -93,14 +100,22 @@ fn broadcast(env: &QueryEnv<'_>, r: &pb::BroadcastTxRequest) -> Result<pb::Broad
         Ok(pb::BroadcastMode::Sync) => "broadcast_tx_sync",
         Ok(pb::BroadcastMode::Async) => "broadcast_tx_async",
         _ => {
-            let text = format!("mode {} is not supported, take BROADCAST_MODE_SYNC (2) or BROADCAST_MODE_ASYNC (3)", r.mode);
+            let text = format!(
+                "mode {} is not supported, take BROADCAST_MODE_SYNC (2) or BROADCAST_MODE_ASYNC (3)",
+                r.mode
+            );
             return Err(QueryError::InvalidArgument(text));
         }
     };
     let answer = comet::ask(env, method, json!({ "tx": BASE64_STANDARD.encode(&r.tx_bytes) }))?;
     let of = |name: &str| comet::text(&answer, &[name]).map(str::to_owned).unwrap_or_default();
     let code = answer.get("code").and_then(Value::as_u64).and_then(|c| u32::try_from(c).ok()).unwrap_or(0);
-    let tx_response =
-        TxResponse { txhash: of("hash"), code, codespace: of("codespace"), raw_log: of("log"), ..TxResponse::default() };
+    let tx_response = TxResponse {
+        txhash: of("hash"),
+        code,
+        codespace: of("codespace"),
+        raw_log: of("log"),
+        ..TxResponse::default()
+    };
     Ok(pb::BroadcastTxResponse { tx_response: Some(tx_response) })
 }

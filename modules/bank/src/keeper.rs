@@ -52,7 +52,13 @@ pub fn supply(ctx: &Ctx, denom: &str) -> Result<Int, StateError> {
 ///
 /// # Errors
 /// `sdk` 5 if the sender has too little, and those of the state.
-pub fn send(ctx: &mut Ctx, ports: &dyn Ports, from: &Address, to: &Address, amount: &Coins) -> Result<(), Error> {
+pub fn send(
+    ctx: &mut Ctx,
+    ports: &dyn Ports,
+    from: &Address,
+    to: &Address,
+    amount: &Coins,
+) -> Result<(), Error> {
     sub_unlocked(ctx, ports, from, amount)?;
     add(ctx, to, amount)?;
     ports.ensure_account(ctx, to)?;
@@ -67,7 +73,13 @@ pub fn send(ctx: &mut Ctx, ports: &dyn Ports, from: &Address, to: &Address, amou
 ///
 /// # Errors
 /// As [`send`].
-pub fn send_to_module(ctx: &mut Ctx, ports: &dyn Ports, from: &Address, module: &str, amount: &Coins) -> Result<(), Error> {
+pub fn send_to_module(
+    ctx: &mut Ctx,
+    ports: &dyn Ports,
+    from: &Address,
+    module: &str,
+    amount: &Coins,
+) -> Result<(), Error> {
     let to = ports.module_account(ctx, module)?;
     send(ctx, ports, from, &to, amount)
 }
@@ -76,7 +88,13 @@ pub fn send_to_module(ctx: &mut Ctx, ports: &dyn Ports, from: &Address, module: 
 ///
 /// # Errors
 /// `sdk` 4 if the receiver is blocked, else as [`send`].
-pub fn send_from_module(ctx: &mut Ctx, ports: &dyn Ports, module: &Address, to: &Address, amount: &Coins) -> Result<(), Error> {
+pub fn send_from_module(
+    ctx: &mut Ctx,
+    ports: &dyn Ports,
+    module: &Address,
+    to: &Address,
+    amount: &Coins,
+) -> Result<(), Error> {
     if ports.is_blocked(to) {
         return Err(not_allowed(&ctx.account_text(to)));
     }
@@ -87,7 +105,13 @@ pub fn send_from_module(ctx: &mut Ctx, ports: &dyn Ports, module: &Address, to: 
 ///
 /// # Errors
 /// `sdk` 5 if the delegator has too little, 9 if it has no account, and those of the state.
-pub fn delegate(ctx: &mut Ctx, ports: &dyn Ports, delegator: &Address, module: &str, amount: &Coins) -> Result<(), Error> {
+pub fn delegate(
+    ctx: &mut Ctx,
+    ports: &dyn Ports,
+    delegator: &Address,
+    module: &str,
+    amount: &Coins,
+) -> Result<(), Error> {
     let pool = ports.module_account(ctx, module)?;
     require(ctx, ports, &pool, "module account")?;
     for coin in amount {
@@ -108,7 +132,13 @@ pub fn delegate(ctx: &mut Ctx, ports: &dyn Ports, delegator: &Address, module: &
 ///
 /// # Errors
 /// `sdk` 5 if the module has too little, 9 if the delegator has no account, and those of the state.
-pub fn undelegate(ctx: &mut Ctx, ports: &dyn Ports, module: &str, delegator: &Address, amount: &Coins) -> Result<(), Error> {
+pub fn undelegate(
+    ctx: &mut Ctx,
+    ports: &dyn Ports,
+    module: &str,
+    delegator: &Address,
+    amount: &Coins,
+) -> Result<(), Error> {
     let pool = ports.module_account(ctx, module)?;
     require(ctx, ports, &pool, "module account")?;
     sub_unlocked(ctx, ports, &pool, amount)?;
@@ -148,7 +178,12 @@ pub fn burn(ctx: &mut Ctx, ports: &dyn Ports, module: &str, amount: &Coins) -> R
     Ok(())
 }
 
-pub(crate) fn sub_unlocked(ctx: &mut Ctx, ports: &dyn Ports, address: &Address, amount: &Coins) -> Result<(), Error> {
+pub(crate) fn sub_unlocked(
+    ctx: &mut Ctx,
+    ports: &dyn Ports,
+    address: &Address,
+    amount: &Coins,
+) -> Result<(), Error> {
     let locked = ports.locked_coins(ctx, address)?;
     for coin in amount {
         let has = balance(ctx, address, &coin.denom)?;
@@ -175,7 +210,12 @@ pub(crate) fn add(ctx: &mut Ctx, address: &Address, amount: &Coins) -> Result<()
 }
 
 /// Writes a balance and its index entry; a zero balance is deleted.
-pub(crate) fn set_balance(ctx: &mut Ctx, address: &Address, denom: &str, amount: Int) -> Result<(), StateError> {
+pub(crate) fn set_balance(
+    ctx: &mut Ctx,
+    address: &Address,
+    denom: &str,
+    amount: Int,
+) -> Result<(), StateError> {
     let address = LenAddress(address.clone());
     let owner = (Denom(denom.to_owned()), address.clone());
     let key = (address, denom.to_owned());

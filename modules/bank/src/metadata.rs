@@ -25,7 +25,9 @@ pub(crate) fn validate(m: &Metadata) -> Result<(), String> {
             None if unit.denom != m.base || unit.exponent != 0 => {
                 return Err(format!("the first denomination unit must be {} with exponent 0", m.base));
             }
-            Some(last) if last >= unit.exponent => return Err("denom units should ascend by exponent".to_owned()),
+            Some(last) if last >= unit.exponent => {
+                return Err("denom units should ascend by exponent".to_owned());
+            }
             _ => exponent = Some(unit.exponent),
         }
         if !seen.insert(&unit.denom) {

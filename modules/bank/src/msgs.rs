@@ -27,7 +27,11 @@ fn account(ctx: &Ctx, text: &str, what: &str) -> Result<Address, Error> {
     ctx.account(text).map_err(|e| TxError::from(e).context(what).into())
 }
 
-pub(crate) fn send(ctx: &mut Ctx, ports: &dyn Ports, msg: &pb::MsgSend) -> Result<pb::MsgSendResponse, Error> {
+pub(crate) fn send(
+    ctx: &mut Ctx,
+    ports: &dyn Ports,
+    msg: &pb::MsgSend,
+) -> Result<pb::MsgSendResponse, Error> {
     let from = account(ctx, &msg.from_address, "invalid from address")?;
     let to = account(ctx, &msg.to_address, "invalid to address")?;
     let amount = positive(&msg.amount)?;
@@ -90,7 +94,10 @@ pub(crate) fn multi_send(
     Ok(pb::MsgMultiSendResponse {})
 }
 
-pub(crate) fn update_params(ctx: &mut Ctx, msg: &pb::MsgUpdateParams) -> Result<pb::MsgUpdateParamsResponse, Error> {
+pub(crate) fn update_params(
+    ctx: &mut Ctx,
+    msg: &pb::MsgUpdateParams,
+) -> Result<pb::MsgUpdateParamsResponse, Error> {
     check_authority(ctx, &msg.authority)?;
     let params = msg.params.clone().unwrap_or_default();
     #[allow(deprecated)] // the SDK refuses the old list here, and so do we

@@ -49,9 +49,11 @@ pub(crate) fn route(ctx: &Ctx, ports: &dyn Ports, path: &str, request: &[u8]) ->
         Some("DenomMetadata") => answer(request, |r: pb::QueryDenomMetadataRequest| {
             Ok(pb::QueryDenomMetadataResponse { metadata: Some(metadata(ctx, &r.denom)?) })
         }),
-        Some("DenomMetadataByQueryString") => answer(request, |r: pb::QueryDenomMetadataByQueryStringRequest| {
-            Ok(pb::QueryDenomMetadataByQueryStringResponse { metadata: Some(metadata(ctx, &r.denom)?) })
-        }),
+        Some("DenomMetadataByQueryString") => {
+            answer(request, |r: pb::QueryDenomMetadataByQueryStringRequest| {
+                Ok(pb::QueryDenomMetadataByQueryStringResponse { metadata: Some(metadata(ctx, &r.denom)?) })
+            })
+        }
         Some("DenomOwners") => answer(request, |r| denom_owners(ctx, &r)),
         Some("SendEnabled") => answer(request, |r| send_enabled(ctx, r)),
         _ => Err(unknown_method(path)),
@@ -76,7 +78,10 @@ fn metadata(ctx: &Ctx, name: &str) -> Result<pb::Metadata, QueryError> {
     found.ok_or_else(|| QueryError::NotFound(format!("client metadata for denom {name}")))
 }
 
-fn all_balances(ctx: &Ctx, r: &pb::QueryAllBalancesRequest) -> Result<pb::QueryAllBalancesResponse, QueryError> {
+fn all_balances(
+    ctx: &Ctx,
+    r: &pb::QueryAllBalancesRequest,
+) -> Result<pb::QueryAllBalancesResponse, QueryError> {
     let owner = LenAddress(address(ctx, &r.address)?);
     let (balances, page) = paginate(ctx, &BALANCE, &owner, r.pagination.as_ref(), |(_, denom), amount| {
         let shown = match r.resolve_denom {
@@ -95,14 +100,18 @@ fn spendable_balances(
 ) -> Result<pb::QuerySpendableBalancesResponse, QueryError> {
     let owner = address(ctx, &r.address)?;
     let free = spendable(ctx, ports, &owner)?;
-    let (balances, page) = paginate(ctx, &BALANCE, &LenAddress(owner), r.pagination.as_ref(), |(_, denom), _| {
-        let amount = free.amount_of(&denom);
-        Ok(Some(coin(denom, amount)))
-    })?;
+    let (balances, page) =
+        paginate(ctx, &BALANCE, &LenAddress(owner), r.pagination.as_ref(), |(_, denom), _| {
+            let amount = free.amount_of(&denom);
+            Ok(Some(coin(denom, amount)))
+        })?;
     Ok(pb::QuerySpendableBalancesResponse { balances, pagination: Some(page) })
 }
 
-fn denom_owners(ctx: &Ctx, r: &pb::QueryDenomOwnersRequest) -> Result<pb::QueryDenomOwnersResponse, QueryError> {
+fn denom_owners(
+    ctx: &Ctx,
+    r: &pb::QueryDenomOwnersRequest,
+) -> Result<pb::QueryDenomOwnersResponse, QueryError> {
     denom(&r.denom)?;
     let part = Denom(r.denom.clone());
     let (denom_owners, page) = paginate(ctx, &OWNER, &part, r.pagination.as_ref(), |(_, owner), ()| {
@@ -113,11 +122,15 @@ fn denom_owners(ctx: &Ctx, r: &pb::QueryDenomOwnersRequest) -> Result<pb::QueryD
     Ok(pb::QueryDenomOwnersResponse { denom_owners, pagination: Some(page) })
 }
 
-fn send_enabled(ctx: &Ctx, r: pb::QuerySendEnabledRequest) -> Result<pb::QuerySendEnabledResponse, QueryError> {
+fn send_enabled(
+    ctx: &Ctx,
+    r: pb::QuerySendEnabledRequest,
+) -> Result<pb::QuerySendEnabledResponse, QueryError> {
     if r.denoms.is_empty() {
-        let (send_enabled, page) = paginate(ctx, &SEND_ENABLED, &(), r.pagination.as_ref(), |denom, enabled| {
-            Ok(Some(pb::SendEnabled { denom, enabled }))
-        })?;
+        let (send_enabled, page) =
+            paginate(ctx, &SEND_ENABLED, &(), r.pagination.as_ref(), |denom, enabled| {
+                Ok(Some(pb::SendEnabled { denom, enabled }))
+            })?;
         return Ok(pb::QuerySendEnabledResponse { send_enabled, pagination: Some(page) });
     }
     let mut send_enabled = Vec::new();

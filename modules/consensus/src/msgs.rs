@@ -16,7 +16,10 @@ fn refuse(reason: impl ToString) -> TxError {
 }
 
 /// Replaces block, evidence and validator parameters, and the height of vote extensions if it is given.
-pub(crate) fn update_params(ctx: &mut Ctx, msg: &pb::MsgUpdateParams) -> Result<pb::MsgUpdateParamsResponse, TxError> {
+pub(crate) fn update_params(
+    ctx: &mut Ctx,
+    msg: &pb::MsgUpdateParams,
+) -> Result<pb::MsgUpdateParamsResponse, TxError> {
     check_authority(ctx, &msg.authority)?;
     if msg.block.is_none() || msg.evidence.is_none() || msg.validator.is_none() {
         return Err(refuse("all parameters must be present"));

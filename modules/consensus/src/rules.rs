@@ -22,7 +22,10 @@ pub(crate) fn validate(params: &ConsensusParams) -> Result<(), String> {
     }
     let evidence = params.evidence.as_ref().ok_or("evidence parameters are missing")?;
     if evidence.max_age_num_blocks <= 0 {
-        return Err(format!("evidence.max_age_num_blocks is {}, must be positive", evidence.max_age_num_blocks));
+        return Err(format!(
+            "evidence.max_age_num_blocks is {}, must be positive",
+            evidence.max_age_num_blocks
+        ));
     }
     let age = evidence.max_age_duration.as_ref().ok_or("evidence.max_age_duration is missing")?;
     if age.seconds < 0 || age.nanos < 0 || (age.seconds == 0 && age.nanos == 0) {
@@ -58,10 +61,14 @@ pub(crate) fn validate_enable_height(old: u64, new: u64, height: u64) -> Result<
         return Err("vote extensions cannot be disabled once enabled".to_owned());
     }
     if new <= height {
-        return Err(format!("vote extensions cannot be enabled at {new}, which is not above the height {height}"));
+        return Err(format!(
+            "vote extensions cannot be enabled at {new}, which is not above the height {height}"
+        ));
     }
     if old != 0 && height >= old {
-        return Err(format!("vote extensions are enabled since {old}: their height cannot be changed to {new}"));
+        return Err(format!(
+            "vote extensions are enabled since {old}: their height cannot be changed to {new}"
+        ));
     }
     Ok(())
 }

@@ -46,9 +46,13 @@ mod tests {
 
     #[test]
     fn shares() {
-        for (text, want) in
-            [("0.5", Some(1 << 63)), ("0.000000000000000001", Some(18)), ("1", None), ("-0.1", None), ("0", Some(0))]
-        {
+        for (text, want) in [
+            ("0.5", Some(1 << 63)),
+            ("0.000000000000000001", Some(18)),
+            ("1", None),
+            ("-0.1", None),
+            ("0", Some(0)),
+        ] {
             assert_eq!(share(text.parse().unwrap()), want, "{text}");
         }
     }

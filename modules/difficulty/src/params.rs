@@ -21,14 +21,21 @@ impl Params {
     ///
     /// # Errors
     /// [`Error::InvalidParams`] names the field, its value and its bound.
-    pub fn try_new(initial_p: Dec, p_min: Dec, p_max: Dec, target_hits_per_epoch: u64) -> Result<Self, Error> {
+    pub fn try_new(
+        initial_p: Dec,
+        p_min: Dec,
+        p_max: Dec,
+        target_hits_per_epoch: u64,
+    ) -> Result<Self, Error> {
         for (name, value) in [("initial_p", initial_p), ("p_min", p_min), ("p_max", p_max)] {
             if !share(value).is_some_and(|s| (P_MIN..=1 << 63).contains(&s)) {
                 return Err(Error::InvalidParams(format!("{name} is {value}, allowed are 2^-40 to 0.5")));
             }
         }
         if p_min > initial_p || initial_p > p_max {
-            return Err(Error::InvalidParams(format!("initial_p is {initial_p}, not within {p_min} to {p_max}")));
+            return Err(Error::InvalidParams(format!(
+                "initial_p is {initial_p}, not within {p_min} to {p_max}"
+            )));
         }
         if target_hits_per_epoch == 0 {
             return Err(Error::InvalidParams("target_hits_per_epoch is 0, must be positive".to_owned()));
@@ -55,12 +62,7 @@ impl Params {
 impl Default for Params {
     fn default() -> Self {
         let dec = |value, decimals| Dec::with_decimals(value, decimals).unwrap_or(Dec::ZERO);
-        Self {
-            initial_p: dec(5, 2),
-            p_min: dec(1, 6),
-            p_max: dec(5, 1),
-            target_hits_per_epoch: 20_000,
-        }
+        Self { initial_p: dec(5, 2), p_min: dec(1, 6), p_max: dec(5, 1), target_hits_per_epoch: 20_000 }
     }
 }
 

@@ -9,7 +9,10 @@ use crate::keys::PARAMS;
 use crate::params::Params;
 
 /// Replaces the parameters; the running epoch keeps its heights.
-pub(crate) fn update_params(ctx: &mut Ctx, msg: &pb::MsgUpdateParams) -> Result<pb::MsgUpdateParamsResponse, Error> {
+pub(crate) fn update_params(
+    ctx: &mut Ctx,
+    msg: &pb::MsgUpdateParams,
+) -> Result<pb::MsgUpdateParamsResponse, Error> {
     check_authority(ctx, &msg.authority)?;
     let params = msg.params.ok_or_else(|| Error::InvalidParams("params are missing".to_owned()))?;
     PARAMS.set(ctx, &Params::try_from(params)?.into())?;

@@ -48,7 +48,9 @@ impl Params {
             ("day_blocks", day_blocks),
         ] {
             if value == 0 || value > BLOCKS_MAX {
-                return Err(Error::InvalidParams(format!("{name} is {value}, allowed are 1 to {BLOCKS_MAX}")));
+                return Err(Error::InvalidParams(format!(
+                    "{name} is {value}, allowed are 1 to {BLOCKS_MAX}"
+                )));
             }
         }
         let parts = poc_stage_duration

@@ -25,9 +25,14 @@ pub(crate) fn init(ctx: &mut Ctx, state: Option<&RawValue>) -> Result<(), Genesi
     }
     for share in &state.shares {
         let who = ctx.account(&share.participant).ok().and_then(|a| a.as_20());
-        let who = who.ok_or_else(|| refuse(format!("participant {:?} is no account of 20 bytes", share.participant)))?;
+        let who = who.ok_or_else(|| {
+            refuse(format!("participant {:?} is no account of 20 bytes", share.participant))
+        })?;
         if !share.amount.parse::<Int>().is_ok_and(Int::is_positive) {
-            return Err(refuse(format!("amount {:?} of epoch {} is not positive", share.amount, share.epoch)));
+            return Err(refuse(format!(
+                "amount {:?} of epoch {} is not positive",
+                share.amount, share.epoch
+            )));
         }
         SHARE.set(ctx, &(who, share.epoch), share).map_err(refuse)?;
         BY_EPOCH.set(ctx, &(share.epoch, who), &()).map_err(refuse)?;

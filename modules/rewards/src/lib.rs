@@ -48,7 +48,8 @@ pub enum Msg {
 impl Module for Rewards<'_> {
     type Msg = Msg;
     const NAME: &'static str = "rewards";
-    const MESSAGES: &'static [&'static str] = &["geodesic.rewards.v1.MsgUpdateParams", "geodesic.rewards.v1.MsgClaim"];
+    const MESSAGES: &'static [&'static str] =
+        &["geodesic.rewards.v1.MsgUpdateParams", "geodesic.rewards.v1.MsgClaim"];
     const SERVICES: &'static [&'static str] = &["geodesic.rewards.v1.Query"];
 
     fn decode(&self, any: &Any) -> Result<Msg, TxError> {

@@ -15,7 +15,10 @@ use crate::settle::load_params;
 const EPOCHS_MAX: usize = 100;
 
 /// Replaces the parameters.
-pub(crate) fn update_params(ctx: &mut Ctx, msg: &pb::MsgUpdateParams) -> Result<pb::MsgUpdateParamsResponse, Error> {
+pub(crate) fn update_params(
+    ctx: &mut Ctx,
+    msg: &pb::MsgUpdateParams,
+) -> Result<pb::MsgUpdateParamsResponse, Error> {
     check_authority(ctx, &msg.authority)?;
     let params = msg.params.clone().ok_or_else(|| Error::InvalidParams("params are missing".to_owned()))?;
     PARAMS.set(ctx, &Params::try_from(params)?.into())?;
@@ -35,7 +38,11 @@ pub(crate) fn check_epochs(msg: &pb::MsgClaim) -> Result<(), Error> {
 }
 
 /// Pays the participant, whoever sends. Of several epochs, all can be claimed or none is.
-pub(crate) fn claim(ctx: &mut Ctx, ports: &dyn Ports, msg: &pb::MsgClaim) -> Result<pb::MsgClaimResponse, Error> {
+pub(crate) fn claim(
+    ctx: &mut Ctx,
+    ports: &dyn Ports,
+    msg: &pb::MsgClaim,
+) -> Result<pb::MsgClaimResponse, Error> {
     check_epochs(msg)?;
     let sender = ctx.account(&msg.sender).map_err(TxError::from)?;
     let address = ctx.account(&msg.participant).map_err(TxError::from)?;
@@ -71,6 +78,7 @@ fn claimable(ctx: &Ctx, participant: &[u8; 20], epoch: u64) -> Result<(pb::Share
     if share.claimed_at > 0 {
         return Err(Error::AlreadyClaimed(epoch, share.claimed_at));
     }
-    let amount = share.amount.parse().map_err(|_| StateError::Invariant(format!("reward {:?}", share.amount)))?;
+    let amount =
+        share.amount.parse().map_err(|_| StateError::Invariant(format!("reward {:?}", share.amount)))?;
     Ok((share, amount))
 }

@@ -66,7 +66,9 @@ impl TryFrom<pb::Params> for Params {
         let text = &p.initial_epoch_reward;
         let reward = text.parse::<Int>().ok().and_then(Int::to_u128);
         let reward = reward.ok_or_else(|| {
-            Error::InvalidParams(format!("initial_epoch_reward is {text:?}, must be an integer from 0 to {REWARD_MAX}"))
+            Error::InvalidParams(format!(
+                "initial_epoch_reward is {text:?}, must be an integer from 0 to {REWARD_MAX}"
+            ))
         })?;
         let decay = Dec::from_wire(&p.decay)
             .map_err(|e| Error::InvalidParams(format!("decay is {:?}: {e}", p.decay)))?;

@@ -27,8 +27,11 @@ pub(crate) fn route(ctx: &Ctx, path: &str, request: &[u8]) -> Result<Vec<u8>, Qu
 }
 
 fn participant(ctx: &Ctx, text: &str) -> Result<[u8; 20], QueryError> {
-    let address = ctx.account(text).map_err(|e| QueryError::InvalidArgument(format!("participant {text:?}: {e}")))?;
-    address.as_20().ok_or_else(|| QueryError::InvalidArgument(format!("participant {text:?} is not 20 bytes")))
+    let address =
+        ctx.account(text).map_err(|e| QueryError::InvalidArgument(format!("participant {text:?}: {e}")))?;
+    address
+        .as_20()
+        .ok_or_else(|| QueryError::InvalidArgument(format!("participant {text:?} is not 20 bytes")))
 }
 
 fn epoch(ctx: &Ctx, r: &pb::QueryEpochRequest) -> Result<pb::QueryEpochResponse, QueryError> {
@@ -50,7 +53,9 @@ fn claimable(ctx: &Ctx, r: &pb::QueryClaimableRequest) -> Result<pb::QueryClaima
     let mut sum = Int::ZERO;
     for share in &shares {
         let amount = share.amount.parse::<Int>().ok().and_then(|a| sum.checked_add(a).ok());
-        sum = amount.ok_or_else(|| QueryError::Internal(format!("reward {:?} of epoch {}", share.amount, share.epoch)))?;
+        sum = amount.ok_or_else(|| {
+            QueryError::Internal(format!("reward {:?} of epoch {}", share.amount, share.epoch))
+        })?;
     }
     let total = Coin { denom: load_params(ctx)?.denom().to_owned(), amount: sum };
     let total = if sum.is_zero() { Vec::new() } else { vec![(&total).into()] };

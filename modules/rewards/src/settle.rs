@@ -53,7 +53,9 @@ pub fn settle(
     }
     if minted > 0 {
         let coin = Coin { denom: params.denom().to_owned(), amount: Int::from(minted) };
-        ports.mint(ctx, &coin).map_err(|e: TxError| StateError::Invariant(format!("mint of rewards: {e}")))?;
+        ports
+            .mint(ctx, &coin)
+            .map_err(|e: TxError| StateError::Invariant(format!("mint of rewards: {e}")))?;
     }
     let (emission, minted) = (emission.to_string(), minted.to_string());
     let entry = pb::EpochReward { epoch, emission: emission.clone(), minted: minted.clone(), claim_height };

@@ -1,9 +1,17 @@
 //! What participants earn and how they are paid.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 
 use std::sync::{Arc, Mutex};
 
-use geodesic_core::{Address, BlockInfo, Coin, Ctx, Dec, Int, MemStore, Module as _, State, StateError, TxError};
+use geodesic_core::{
+    Address, BlockInfo, Coin, Ctx, Dec, Int, MemStore, Module as _, State, StateError, TxError,
+};
 use geodesic_proto::geodesic::rewards::v1 as pb;
 use geodesic_proto::prost::Message as _;
 use geodesic_rewards::{Msg, Ports, Rewards, Settled, settle};
@@ -51,7 +59,13 @@ fn settled(weights: &[u128]) -> Vec<Settled> {
     weights.iter().enumerate().map(one).collect()
 }
 
-fn claim(ctx: &mut Ctx, fake: &Fake, sender: [u8; 20], participant: u8, epochs: &[u64]) -> Result<String, TxError> {
+fn claim(
+    ctx: &mut Ctx,
+    fake: &Fake,
+    sender: [u8; 20],
+    participant: u8,
+    epochs: &[u64],
+) -> Result<String, TxError> {
     let msg = Msg::Claim(pb::MsgClaim {
         sender: ctx.account_text(&Address::from(sender)),
         participant: ctx.account_text(&Address::from([participant; 20])),
@@ -77,7 +91,11 @@ fn an_epoch_is_paid_once_to_whom_it_belongs() {
     assert_eq!(code(claim(&mut ctx, &fake, [1; 20], 1, &[])), 3, "no epochs");
     assert_eq!(code(claim(&mut ctx, &fake, [1; 20], 1, &[0, 0])), 3, "an epoch twice");
     assert_eq!(code(claim(&mut ctx, &fake, [1; 20], 1, &(0..101).collect::<Vec<_>>())), 3, "too many");
-    assert_eq!(code(claim(&mut ctx, &fake, [1; 20], 1, &[0, 1])), 5, "one of two earned nothing: none is paid");
+    assert_eq!(
+        code(claim(&mut ctx, &fake, [1; 20], 1, &[0, 1])),
+        5,
+        "one of two earned nothing: none is paid"
+    );
     let mut agent = [1; 20];
     agent[0] = 7;
     assert_eq!(claim(&mut ctx, &fake, agent, 1, &[0]).unwrap(), "242250000000", "the agent sends");
@@ -120,7 +138,8 @@ fn genesis_round_trip_keeps_what_is_owed() {
     let mut ctx = chain(&fake);
     settle(&mut ctx, &fake, 3, 60, &settled(&[5, 7])).unwrap();
     let exported = Rewards::new(&fake).export_genesis(&ctx).unwrap();
-    let mut other = Ctx::new(BlockInfo { height: 60, ..ctx.block.clone() }, State::new(Arc::new(MemStore::default())));
+    let mut other =
+        Ctx::new(BlockInfo { height: 60, ..ctx.block.clone() }, State::new(Arc::new(MemStore::default())));
     Rewards::new(&fake).init_genesis(&mut other, Some(&exported)).unwrap();
     assert_eq!(Rewards::new(&fake).export_genesis(&other).unwrap().get(), exported.get());
     assert!(claim(&mut other, &fake, [1; 20], 1, &[3]).is_ok());

@@ -75,7 +75,8 @@ pub fn check_proofs(ctx: &Ctx, set: &Proofs, msg: &pb::MsgBeacon) -> Result<(), 
         return Err(bad(format!("{} proofs of a set of {}", msg.proofs.len(), set.len())));
     }
     for p in &msg.proofs {
-        let address: [u8; 20] = p.address.as_slice().try_into().map_err(|_| bad("address is not 20 bytes".into()))?;
+        let address: [u8; 20] =
+            p.address.as_slice().try_into().map_err(|_| bad("address is not 20 bytes".into()))?;
         if last.is_some_and(|l| l >= address) {
             return Err(bad("addresses do not ascend".into()));
         }
@@ -109,7 +110,11 @@ pub(crate) fn proof_input(ctx: &Ctx) -> Result<[u8; 32], StateError> {
 ///
 /// # Errors
 /// [`StateError`] if the disk fails.
-pub fn collect(ctx: &Ctx, set: &Proofs, extensions: &[(Vec<u8>, Vec<u8>)]) -> Result<pb::MsgBeacon, StateError> {
+pub fn collect(
+    ctx: &Ctx,
+    set: &Proofs,
+    extensions: &[(Vec<u8>, Vec<u8>)],
+) -> Result<pb::MsgBeacon, StateError> {
     let input = proof_input(ctx)?;
     let mut good = BTreeMap::new();
     for (address, proof) in extensions {

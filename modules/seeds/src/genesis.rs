@@ -21,8 +21,10 @@ pub(crate) fn init(ctx: &mut Ctx, state: Option<&RawValue>) -> Result<(), Genesi
     };
     PARAMS.set(ctx, &params.into()).map_err(refuse)?;
     for entry in state.vrf_keys {
-        let operator = ctx.account(&entry.operator).map_err(|e| refuse(format!("{}: {e}", entry.operator)))?;
-        let operator = operator.as_20().ok_or_else(|| refuse(format!("{} is not 20 bytes", entry.operator)))?;
+        let operator =
+            ctx.account(&entry.operator).map_err(|e| refuse(format!("{}: {e}", entry.operator)))?;
+        let operator =
+            operator.as_20().ok_or_else(|| refuse(format!("{} is not 20 bytes", entry.operator)))?;
         let key = entry.key.ok_or_else(|| refuse(format!("{} has no key", entry.operator)))?;
         write_key(ctx, &operator, &key)?;
     }
@@ -50,7 +52,8 @@ pub(crate) fn export(ctx: &Ctx) -> Result<Box<RawValue>, StateError> {
     let mut vrf_keys = Vec::new();
     for entry in VRF_KEY.prefix(ctx, &())? {
         let (operator, key) = entry?;
-        vrf_keys.push(pb::OperatorKey { operator: ctx.account_text(&Address::from(operator)), key: Some(key) });
+        vrf_keys
+            .push(pb::OperatorKey { operator: ctx.account_text(&Address::from(operator)), key: Some(key) });
     }
     let beacon = match LAST.get(ctx)? {
         Some(last) => BEACON.get(ctx, &last)?,

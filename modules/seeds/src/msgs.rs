@@ -32,7 +32,10 @@ pub fn key_in_force(ctx: &Ctx, operator: &[u8; 20], height: u64) -> Result<Optio
 }
 
 /// Replaces the parameters.
-pub(crate) fn update_params(ctx: &mut Ctx, msg: &pb::MsgUpdateParams) -> Result<pb::MsgUpdateParamsResponse, Error> {
+pub(crate) fn update_params(
+    ctx: &mut Ctx,
+    msg: &pb::MsgUpdateParams,
+) -> Result<pb::MsgUpdateParamsResponse, Error> {
     check_authority(ctx, &msg.authority)?;
     let params = msg.params.ok_or_else(|| Error::InvalidParams("params are missing".to_owned()))?;
     PARAMS.set(ctx, &Params::try_from(params)?.into())?;
@@ -78,7 +81,10 @@ pub(crate) fn register_vrf_key(
     };
     VRF_KEY.set(ctx, &operator, &entry)?;
     KEY_OWNER.set(ctx, &key, &operator)?;
-    ctx.emit(Event::typed(&EventVrfKeyRegistered { operator: msg.operator.clone(), public_key: key.to_vec() }));
+    ctx.emit(Event::typed(&EventVrfKeyRegistered {
+        operator: msg.operator.clone(),
+        public_key: key.to_vec(),
+    }));
     Ok(pb::MsgRegisterVrfKeyResponse {})
 }
 
@@ -88,7 +94,8 @@ const VERIFY_GAS: u64 = 2_700;
 fn check_possession(ctx: &Ctx, operator: &[u8; 20], msg: &pb::MsgRegisterVrfKey) -> Result<[u8; 32], Error> {
     check_sizes(msg)?;
     ctx.gas.charge(VERIFY_GAS, "VRF verification")?;
-    let key = msg.public_key.as_slice().try_into().map_err(|_| Error::InvalidKey("not 32 bytes".to_owned()))?;
+    let key =
+        msg.public_key.as_slice().try_into().map_err(|_| Error::InvalidKey("not 32 bytes".to_owned()))?;
     let input = possession_input(&ctx.block.chain_id, operator);
     verify(&msg.public_key, &input, &msg.proof).ok_or(Error::InvalidProof)?;
     Ok(key)

@@ -20,7 +20,8 @@ pub(crate) fn route(ctx: &Ctx, path: &str, request: &[u8]) -> Result<Vec<u8>, Qu
             Ok(pb::QueryBeaconResponse { beacon: Some(beacon) })
         }),
         Some("VrfKey") => answer(request, |r: pb::QueryVrfKeyRequest| {
-            let operator = ctx.account(&r.operator).map_err(|e| QueryError::InvalidArgument(e.to_string()))?;
+            let operator =
+                ctx.account(&r.operator).map_err(|e| QueryError::InvalidArgument(e.to_string()))?;
             let key = match operator.as_20() {
                 Some(operator) => VRF_KEY.get(ctx, &operator)?,
                 None => None,

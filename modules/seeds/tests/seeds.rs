@@ -1,12 +1,22 @@
 //! Keys, beacons and proposals' proofs, as validators use them.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use geodesic_core::{AbciError as _, Address, BlockInfo, Ctx, MemStore, Module as _, State, StateError, TxError};
+use geodesic_core::{
+    AbciError as _, Address, BlockInfo, Ctx, MemStore, Module as _, State, StateError, TxError,
+};
 use geodesic_proto::geodesic::seeds::v1 as pb;
-use geodesic_seeds::{Msg, Ports, Seeds, advance, beacon, check_proofs, collect, key_in_force, possession_input};
+use geodesic_seeds::{
+    Msg, Ports, Seeds, advance, beacon, check_proofs, collect, key_in_force, possession_input,
+};
 
 /// Operators whose first byte is below 100 have a validator.
 struct Fake;
@@ -18,7 +28,12 @@ impl Ports for Fake {
 }
 
 fn chain() -> Ctx {
-    let block = BlockInfo { chain_id: "geodesic-test-1".into(), prefix: "geo".into(), height: 1, ..Default::default() };
+    let block = BlockInfo {
+        chain_id: "geodesic-test-1".into(),
+        prefix: "geo".into(),
+        height: 1,
+        ..Default::default()
+    };
     let mut ctx = Ctx::new(block, State::new(Arc::new(MemStore::default())));
     Seeds::new(&Fake).init_genesis(&mut ctx, None).unwrap();
     ctx

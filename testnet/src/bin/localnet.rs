@@ -10,14 +10,19 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// A network of validators on this machine: geod, CometBFT, mlnode and agent for each.
 #[derive(Parser, Debug)]
-#[command(name = "cargo xtask localnet", args_conflicts_with_subcommands = true, max_term_width = 110, after_help = "\
+#[command(
+    name = "cargo xtask localnet",
+    args_conflicts_with_subcommands = true,
+    max_term_width = 110,
+    after_help = "\
 Examples:
   cargo xtask localnet                          four validators, shown until Ctrl-C
   cargo xtask localnet --epochs 2               ends by itself with a table
   cargo xtask localnet --detach                 goes on in the background
   cargo xtask localnet add-node                 a fifth validator joins by compute
   cargo xtask localnet faucet geo1... 5000000ugeo
-  cargo xtask localnet stop                     ends what it started")]
+  cargo xtask localnet stop                     ends what it started"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -178,7 +183,10 @@ async fn live(network: &mut Localnet, args: &Start) -> anyhow::Result<()> {
         setup::start_node(network, &node)?;
     }
     view::wait_height(network, 2).await?;
-    say(&format!("the chain makes blocks: RPC {}", network.nodes.first().map(|n| n.url()).unwrap_or_default()));
+    say(&format!(
+        "the chain makes blocks: RPC {}",
+        network.nodes.first().map(|n| n.url()).unwrap_or_default()
+    ));
     for node in network.nodes.clone() {
         setup::start_agent(network, &node)?;
     }
@@ -187,7 +195,12 @@ async fn live(network: &mut Localnet, args: &Start) -> anyhow::Result<()> {
     }
     let Some(epochs) = args.epochs else { return view::watch(network, |_| false, true).await };
     // Registrations of the first epoch count from the second.
-    view::watch(network, |now| now.epoch.index >= epochs && now.height > now.epoch.claim.saturating_add(4), true).await?;
+    view::watch(
+        network,
+        |now| now.epoch.index >= epochs && now.height > now.epoch.claim.saturating_add(4),
+        true,
+    )
+    .await?;
     say(&view::summary(network, epochs).await?);
     Ok(())
 }

@@ -74,12 +74,14 @@ impl Chain {
             work.hits = c.nodes.iter().map(|n| n.hits).sum();
         }
         let request = pow::QueryVerdictsRequest { epoch, pagination: None };
-        let verdicts: pow::QueryVerdictsResponse = self.0.query("/geodesic.pow.v1.Query/Verdicts", &request).await?;
+        let verdicts: pow::QueryVerdictsResponse =
+            self.0.query("/geodesic.pow.v1.Query/Verdicts", &request).await?;
         for v in verdicts.verdicts {
             all.entry(v.auditor).or_default().verdict = true;
         }
         let request = pow::QueryWeightsRequest { epoch, pagination: None };
-        let weights: pow::QueryWeightsResponse = self.0.query("/geodesic.pow.v1.Query/Weights", &request).await?;
+        let weights: pow::QueryWeightsResponse =
+            self.0.query("/geodesic.pow.v1.Query/Weights", &request).await?;
         for w in weights.weights {
             all.entry(w.participant).or_default().weight = Some(w.weight);
         }
@@ -131,7 +133,8 @@ impl Chain {
     /// The node does not answer.
     pub async fn rewards(&self, operator: &str) -> anyhow::Result<Vec<rewards::Share>> {
         let request = rewards::QueryHistoryRequest { participant: operator.to_owned(), pagination: None };
-        let reply: rewards::QueryHistoryResponse = self.0.query("/geodesic.rewards.v1.Query/History", &request).await?;
+        let reply: rewards::QueryHistoryResponse =
+            self.0.query("/geodesic.rewards.v1.Query/History", &request).await?;
         Ok(reply.shares)
     }
 

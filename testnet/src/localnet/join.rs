@@ -37,8 +37,24 @@ pub async fn add_node(network: &mut Localnet) -> anyhow::Result<String> {
     let rpc = node.url();
     let name = node.name();
     let args = [
-        "tx", "staking", "create-validator", "--amount", STAKE, "--moniker", &name, "--from", "operator", "--node", &rpc,
-        "--keyring-backend", "test", "-y", "--gas", "400000", "-o", "json",
+        "tx",
+        "staking",
+        "create-validator",
+        "--amount",
+        STAKE,
+        "--moniker",
+        &name,
+        "--from",
+        "operator",
+        "--node",
+        &rpc,
+        "--keyring-backend",
+        "test",
+        "-y",
+        "--gas",
+        "400000",
+        "-o",
+        "json",
     ];
     let printed = geod(&node.home, &args)?;
     included(&node, &printed)?;

@@ -111,9 +111,12 @@ impl Localnet {
     /// There is none.
     pub fn load(dir: &Path) -> anyhow::Result<Self> {
         let path = Self::file(dir);
-        let text = std::fs::read_to_string(&path)
-            .with_context(|| format!("no local network in {}: start one with `cargo xtask localnet`", dir.display()))?;
-        serde_json::from_str(&text).with_context(|| format!("{} is damaged: remove it by `cargo xtask localnet reset`", path.display()))
+        let text = std::fs::read_to_string(&path).with_context(|| {
+            format!("no local network in {}: start one with `cargo xtask localnet`", dir.display())
+        })?;
+        serde_json::from_str(&text).with_context(|| {
+            format!("{} is damaged: remove it by `cargo xtask localnet reset`", path.display())
+        })
     }
 
     /// Writes down what was started, so that a later command can stop it.

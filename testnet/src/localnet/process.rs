@@ -88,7 +88,8 @@ impl Process {
 
     /// The last lines of its log.
     pub fn tail(&self, lines: usize) -> String {
-        let text = std::fs::read(&self.log).map(|b| String::from_utf8_lossy(&b).into_owned()).unwrap_or_default();
+        let text =
+            std::fs::read(&self.log).map(|b| String::from_utf8_lossy(&b).into_owned()).unwrap_or_default();
         let all: Vec<&str> = text.lines().collect();
         all.iter().skip(all.len().saturating_sub(lines)).copied().collect::<Vec<_>>().join("\n")
     }
@@ -102,7 +103,8 @@ mod tests {
     #[test]
     fn only_the_process_that_was_started_is_ended() {
         let dir = tempfile::tempdir().unwrap();
-        let process = Process::start("sleep", &dir.path().join("log"), Command::new("sleep").arg("60")).unwrap();
+        let process =
+            Process::start("sleep", &dir.path().join("log"), Command::new("sleep").arg("60")).unwrap();
         assert!(process.is_alive());
         let other = Process { started: process.started + 1, ..process.clone() };
         assert!(!other.is_alive(), "another process with the same id");

@@ -110,7 +110,10 @@ pub fn add_key(home: &Path, name: &str) -> anyhow::Result<String> {
 pub fn check_ports(node: &Node) -> anyhow::Result<()> {
     for (port, what) in node.ports() {
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err() {
-            bail!("port {port} ({what} of {}) is taken: free it, or choose others with --base-port", node.name());
+            bail!(
+                "port {port} ({what} of {}) is taken: free it, or choose others with --base-port",
+                node.name()
+            );
         }
     }
     Ok(())
@@ -189,13 +192,34 @@ pub fn start_node(network: &mut Localnet, node: &Node) -> anyhow::Result<()> {
 /// # Errors
 /// What `geod` says.
 pub fn start_agent(network: &mut Localnet, node: &Node) -> anyhow::Result<()> {
-    let (mlnode, listen) = (format!("http://127.0.0.1:{}", node.mlnode()), format!("127.0.0.1:{}", node.agent()));
+    let (mlnode, listen) =
+        (format!("http://127.0.0.1:{}", node.mlnode()), format!("127.0.0.1:{}", node.agent()));
     let (url, rpc) = (format!("https://{listen}"), node.url());
     let home = node.home.display().to_string();
     let args = [
-        "agent", "init", "--home", &home, "--keyring-backend", "test", "--participant", "operator", "--mlnode", &mlnode,
-        "--listen", &listen, "--url", &url, "--node", &rpc, "--gas-price", "0ugeo", "--fund-from", "operator", "--fund",
-        AGENT_COINS, "--register",
+        "agent",
+        "init",
+        "--home",
+        &home,
+        "--keyring-backend",
+        "test",
+        "--participant",
+        "operator",
+        "--mlnode",
+        &mlnode,
+        "--listen",
+        &listen,
+        "--url",
+        &url,
+        "--node",
+        &rpc,
+        "--gas-price",
+        "0ugeo",
+        "--fund-from",
+        "operator",
+        "--fund",
+        AGENT_COINS,
+        "--register",
     ];
     geod(&node.home, &args)?;
     let mut agent = Command::new(program("geod")?);
@@ -231,8 +255,11 @@ pub fn send(node: &Node, from: &str, to: &str, coins: &str) -> anyhow::Result<St
 /// # Errors
 /// It was refused, or is in no block in time.
 pub fn included(node: &Node, printed: &str) -> anyhow::Result<String> {
-    let answer: serde_json::Value = serde_json::from_str(printed).with_context(|| format!("geod printed {printed:?}"))?;
-    let of = |v: &serde_json::Value, name: &str| v.get(name).and_then(|n| n.as_str()).unwrap_or_default().to_owned();
+    let answer: serde_json::Value =
+        serde_json::from_str(printed).with_context(|| format!("geod printed {printed:?}"))?;
+    let of = |v: &serde_json::Value, name: &str| {
+        v.get(name).and_then(|n| n.as_str()).unwrap_or_default().to_owned()
+    };
     let code = |v: &serde_json::Value| v.get("code").and_then(serde_json::Value::as_u64).unwrap_or(0);
     let hash = of(&answer, "txhash");
     if code(&answer) != 0 {

@@ -28,8 +28,16 @@ fn bar() -> ProgressBar {
 }
 
 /// One line a node: what it computed, said and gained.
-fn lines(network: &Localnet, work: &BTreeMap<String, Work>, powers: &BTreeMap<String, u64>, stage: f64) -> String {
-    let mut text = format!("{:8} {:>9} {:>8} {:>7} {:>8} {:>9} {:>8}", "node", "leaves", "per s", "hits", "verdict", "weight", "power");
+fn lines(
+    network: &Localnet,
+    work: &BTreeMap<String, Work>,
+    powers: &BTreeMap<String, u64>,
+    stage: f64,
+) -> String {
+    let mut text = format!(
+        "{:8} {:>9} {:>8} {:>7} {:>8} {:>9} {:>8}",
+        "node", "leaves", "per s", "hits", "verdict", "weight", "power"
+    );
     for node in &network.nodes {
         let w = work.get(&node.operator).cloned().unwrap_or_default();
         let power = operator_hex(&node.operator).ok().and_then(|o| powers.get(&o).copied()).unwrap_or(0);
@@ -38,7 +46,13 @@ fn lines(network: &Localnet, work: &BTreeMap<String, Work>, powers: &BTreeMap<St
         let speed = if stage > 0.0 { w.leaves as f64 / stage } else { 0.0 };
         text.push_str(&format!(
             "\n{:8} {:>9} {:>8.0} {:>7} {:>8} {:>9} {:>8}",
-            node.name(), w.leaves, speed, w.hits, verdict, weight, power
+            node.name(),
+            w.leaves,
+            speed,
+            w.hits,
+            verdict,
+            weight,
+            power
         ));
     }
     text
@@ -86,7 +100,11 @@ pub async fn watch(network: &Localnet, done: impl Fn(&Now) -> bool, show: bool) 
             }
         }
         if moved.elapsed() > STANDSTILL {
-            bail!("no block after height {last} for {} s, see the logs in {}", STANDSTILL.as_secs(), network.dir.display());
+            bail!(
+                "no block after height {last} for {} s, see the logs in {}",
+                STANDSTILL.as_secs(),
+                network.dir.display()
+            );
         }
         sleep(PAUSE).await;
     }
@@ -157,7 +175,9 @@ pub async fn summary(network: &Localnet, epoch: u64) -> anyhow::Result<String> {
         }
         text.push_str(&format!(
             "{:8} {:>9} {:>7} {weight:>9} {power:>8} {claimed:>14} {claimed:>16}  {hash}\n",
-            node.name(), w.leaves, w.hits
+            node.name(),
+            w.leaves,
+            w.hits
         ));
     }
     text.push_str("CometBFT's validator set has the powers that the chain computed.\n");

@@ -32,7 +32,8 @@ pub(super) fn resolve(ctx: &Context, account: &str) -> anyhow::Result<String> {
         return Ok(account.to_owned());
     }
     let key = ctx.keyring()?.get(account);
-    let key = key.with_context(|| format!("{account:?} is neither an address {}1... nor a key", ctx.prefix))?;
+    let key =
+        key.with_context(|| format!("{account:?} is neither an address {}1... nor a key", ctx.prefix))?;
     Ok(Kind::Account.encode(&ctx.prefix, &key.address())?)
 }
 
@@ -61,7 +62,8 @@ pub(super) fn add(args: &AddArgs, ctx: &Context, doc: &mut GenesisDoc) -> anyhow
         balances.push(json!({ "address": address, "coins": [] }));
     }
     let balance = balances.iter_mut().find(|entry| is_account(entry)).and_then(|b| b.get_mut("coins"));
-    let balance = balance.and_then(Value::as_array_mut).context("bank.balances has an entry without coins")?;
+    let balance =
+        balance.and_then(Value::as_array_mut).context("bank.balances has an entry without coins")?;
     for coin in &coins {
         add_coin(balance, &coin.denom, &coin.amount)?;
     }
@@ -74,7 +76,8 @@ pub(super) fn add(args: &AddArgs, ctx: &Context, doc: &mut GenesisDoc) -> anyhow
 
 /// Adds an amount to a list of coins, which stays in order of denomination.
 fn add_coin(list: &mut Vec<Value>, denom: &str, amount: &str) -> anyhow::Result<()> {
-    let number = |text: &str| text.parse::<u128>().with_context(|| format!("amount {text:?} is not below 2^128"));
+    let number =
+        |text: &str| text.parse::<u128>().with_context(|| format!("amount {text:?} is not below 2^128"));
     let of = |coin: &Value| coin.get("denom").and_then(Value::as_str).unwrap_or_default().to_owned();
     match list.iter_mut().find(|coin| of(coin) == denom).and_then(Value::as_object_mut) {
         Some(coin) => {
@@ -96,7 +99,11 @@ fn add_coin(list: &mut Vec<Value>, denom: &str, amount: &str) -> anyhow::Result<
 pub(super) fn balance(doc: &GenesisDoc, address: &str, denom: &str) -> Option<u128> {
     let balances = doc.get("bank.balances")?.as_array()?;
     let entry = balances.iter().find(|b| b.get("address").and_then(Value::as_str) == Some(address))?;
-    let coin = entry.get("coins")?.as_array()?.iter().find(|c| c.get("denom").and_then(Value::as_str) == Some(denom));
+    let coin = entry
+        .get("coins")?
+        .as_array()?
+        .iter()
+        .find(|c| c.get("denom").and_then(Value::as_str) == Some(denom));
     coin.map_or(Some(0), |coin| coin.get("amount")?.as_str()?.parse().ok())
 }
 
@@ -127,7 +134,9 @@ mod tests {
         let supply = doc.get("bank.supply").unwrap().to_string();
         assert_eq!(supply, r#"[{"denom":"abc","amount":"5"},{"denom":"ugeo","amount":"11"}]"#);
 
-        for (account, coins) in [("cosmos1qqqq", "1ugeo"), (&a, ""), (&a, "0ugeo"), (&a, "1.5ugeo"), (&a, "-1ugeo")] {
+        for (account, coins) in
+            [("cosmos1qqqq", "1ugeo"), (&a, ""), (&a, "0ugeo"), (&a, "1.5ugeo"), (&a, "-1ugeo")]
+        {
             assert!(add_to(&mut doc, account, coins, true).is_err(), "{account} {coins}");
         }
         let most = format!("{}ugeo", u128::MAX);

@@ -29,7 +29,8 @@ pub(super) fn execute(doc: &GenesisDoc) -> anyhow::Result<usize> {
         }
     });
     let dir = tempfile::tempdir()?;
-    let app = App::open(AppConfig::new(dir.path().join("db")), fatal.clone(), None).map_err(anyhow::Error::msg)?;
+    let app =
+        App::open(AppConfig::new(dir.path().join("db")), fatal.clone(), None).map_err(anyhow::Error::msg)?;
     let server = Server::bind(&Address::Unix(dir.path().join("abci.sock")), Limits::default())?;
     let server = server.serve(app, fatal)?;
     let answer = AbciClient::connect(server.local_addr())?.init_chain(request);
@@ -70,7 +71,9 @@ fn consensus_params(json: &Value) -> anyhow::Result<pb::ConsensusParams> {
     let age = number("/evidence/max_age_duration", 172_800_000_000_000)?;
     let key_types = match json.pointer("/validator/pub_key_types") {
         None | Some(Value::Null) => vec!["ed25519".to_owned()],
-        Some(types) => serde_json::from_value(types.clone()).context("consensus_params/validator/pub_key_types")?,
+        Some(types) => {
+            serde_json::from_value(types.clone()).context("consensus_params/validator/pub_key_types")?
+        }
     };
     Ok(pb::ConsensusParams {
         block: Some(pb::BlockParams {

@@ -34,14 +34,18 @@ pub(super) fn run(args: &CollectArgs, home: &Home, doc: &mut GenesisDoc) -> anyh
     let dir = args.gentx_dir.clone().unwrap_or_else(|| home.config("gentx"));
     let files = json_files(&dir)?;
     if files.is_empty() {
-        bail!("no genesis transactions in {}; each validator makes one with: geod genesis gentx", dir.display());
+        bail!(
+            "no genesis transactions in {}; each validator makes one with: geod genesis gentx",
+            dir.display()
+        );
     }
     let own = comet_keys::node_id(&comet_keys::load_node_key(home)?);
     let (mut txs, mut peers, mut seen) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
     for file in &files {
         let text = home::read_bounded(file, GENTX_MAX)?;
         let tx: Value = serde_json::from_str(&text).with_context(|| file.display().to_string())?;
-        let gentx = Gentx::read(&tx).with_context(|| format!("{} is no genesis transaction", file.display()))?;
+        let gentx =
+            Gentx::read(&tx).with_context(|| format!("{} is no genesis transaction", file.display()))?;
         gentx.check_funds(doc).with_context(|| file.display().to_string())?;
         for name in [gentx.operator, gentx.consensus_key] {
             if !seen.insert(name.to_owned()) {
@@ -80,7 +84,8 @@ struct Gentx<'a> {
 
 impl<'a> Gentx<'a> {
     fn read(tx: &'a Value) -> anyhow::Result<Self> {
-        let text = |path: &str| tx.pointer(path).and_then(Value::as_str).with_context(|| format!("no {path}"));
+        let text =
+            |path: &str| tx.pointer(path).and_then(Value::as_str).with_context(|| format!("no {path}"));
         let kind = text("/body/messages/0/@type")?;
         if kind != "/cosmos.staking.v1beta1.MsgCreateValidator" {
             bail!("first message is {kind}, must be /cosmos.staking.v1beta1.MsgCreateValidator");
@@ -103,9 +108,11 @@ impl<'a> Gentx<'a> {
 
     fn check_funds(&self, doc: &GenesisDoc) -> anyhow::Result<()> {
         let (prefix, bytes) = geodesic_client::address::decode(self.operator)?;
-        let prefix = prefix.strip_suffix("valoper").with_context(|| format!("{} is no operator", self.operator))?;
+        let prefix =
+            prefix.strip_suffix("valoper").with_context(|| format!("{} is no operator", self.operator))?;
         let account = geodesic_client::address::encode(prefix, &bytes)?;
-        let has = balance(doc, &account, self.denom).with_context(|| format!("account {account} is not in the genesis"))?;
+        let has = balance(doc, &account, self.denom)
+            .with_context(|| format!("account {account} is not in the genesis"))?;
         if has < self.amount {
             bail!("account {account} has {has}{d}, delegates {}{d}", self.amount, d = self.denom);
         }

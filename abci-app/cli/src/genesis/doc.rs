@@ -25,7 +25,12 @@ impl GenesisDoc {
     ///
     /// # Errors
     /// A chain id that is empty or longer than 50 bytes.
-    pub fn new(chain_id: &str, initial_height: u64, denom: &str, source: PowerSource) -> anyhow::Result<Self> {
+    pub fn new(
+        chain_id: &str,
+        initial_height: u64,
+        denom: &str,
+        source: PowerSource,
+    ) -> anyhow::Result<Self> {
         if chain_id.is_empty() || chain_id.len() > CHAIN_ID_MAX {
             bail!("chain id {chain_id:?} has {} bytes, allowed are 1 to {CHAIN_ID_MAX}", chain_id.len());
         }
@@ -61,7 +66,8 @@ impl GenesisDoc {
     /// The file cannot be read, is above 1 GiB, or is no JSON object with `app_state` and `chain_id`.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
         let text = home::read_bounded(path, home::GENESIS_MAX)?;
-        let value = serde_json::from_str(&text).with_context(|| format!("{} is malformed", path.display()))?;
+        let value =
+            serde_json::from_str(&text).with_context(|| format!("{} is malformed", path.display()))?;
         let doc = Self(into_object(value).with_context(|| path.display().to_string())?);
         doc.chain_id().with_context(|| path.display().to_string())?;
         doc.app_state().with_context(|| path.display().to_string())?;

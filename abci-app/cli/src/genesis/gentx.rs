@@ -89,8 +89,9 @@ pub(super) fn run(args: &GentxArgs, ctx: &Context, home: &Home) -> anyhow::Resul
     let keyring = ctx.keyring()?;
     let operator = Kind::Account.encode(&ctx.prefix, &keyring.get(&args.key)?.address())?;
     let amount = coins::parse_coin(&args.amount)?;
-    let has = balance(&doc, &operator, &amount.denom)
-        .with_context(|| format!("account {operator} is not in the genesis; add it with add-genesis-account"))?;
+    let has = balance(&doc, &operator, &amount.denom).with_context(|| {
+        format!("account {operator} is not in the genesis; add it with add-genesis-account")
+    })?;
     if amount.amount.parse::<u128>().is_ok_and(|wanted| wanted > has) {
         bail!("account {operator} has {has}{} in the genesis, cannot delegate {}", amount.denom, args.amount);
     }

@@ -138,7 +138,8 @@ mod tests {
         assert_eq!(doc.get("pow.params.committee_size"), Some(&Value::from(4)));
         set(&set_args(&["consensus_params.block.max_gas", "1000"]), &mut doc).unwrap();
         assert_eq!(doc.field("consensus_params").unwrap()["block"]["max_gas"], Value::from("1000"));
-        for bad in [&["epochs.x.y", "1"][..], &["nothing.params", "1"], &["epochs.params.epoch_length"], &[]] {
+        for bad in [&["epochs.x.y", "1"][..], &["nothing.params", "1"], &["epochs.params.epoch_length"], &[]]
+        {
             assert!(set(&set_args(bad), &mut doc).is_err(), "{bad:?}");
         }
     }

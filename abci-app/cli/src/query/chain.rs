@@ -1,6 +1,7 @@
 //! Queries of blocks and transactions through CometBFT, and of anything by its path.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -143,8 +144,10 @@ impl Command {
             Self::BlockResults { height } => client.call("block_results", at(*height)).await?,
             Self::CometValidatorSet { height, page, limit } => {
                 let mut params = at(*height);
-                params["page"] = page.to_string().into();
-                params["per_page"] = limit.to_string().into();
+                if let Some(params) = params.as_object_mut() {
+                    params.insert("page".to_owned(), page.to_string().into());
+                    params.insert("per_page".to_owned(), limit.to_string().into());
+                }
                 client.call("validators", params).await?
             }
             Self::Raw { path, request, height } => {
@@ -209,10 +212,10 @@ async fn search(
     let found = client.tx_search(query, page, limit, descending).await?;
     let (mut times, mut txs) = (BTreeMap::new(), Vec::new());
     for tx in &found.txs {
-        if !times.contains_key(&tx.height) {
-            times.insert(tx.height, client.block(Some(tx.height)).await?.header.time);
-        }
-        let time = times.get(&tx.height).map(String::as_str).unwrap_or_default();
+        let time = match times.entry(tx.height) {
+            Entry::Occupied(time) => time.into_mut(),
+            Entry::Vacant(place) => place.insert(client.block(Some(tx.height)).await?.header.time),
+        };
         txs.push(json::to_value(&tx.to_response(time))?);
     }
     Ok(object!({

@@ -134,7 +134,9 @@ pub(super) fn restart(status: ExitStatus, runtime: &Runtime, signals: &mut Signa
     let before = std::env::var(RESTARTS_VAR).unwrap_or_default();
     let count = next_count(&before, now);
     if count >= RESTARTS_MAX {
-        bail!("CometBFT ended by itself ({status}), {count} times in a row after less than {STEADY:?}; see its log above");
+        bail!(
+            "CometBFT ended by itself ({status}), {count} times in a row after less than {STEADY:?}; see its log above"
+        );
     }
     let pause = pause(count);
     tracing::error!(%status, ?pause, "CometBFT ended by itself; both are started anew");

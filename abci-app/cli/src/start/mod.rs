@@ -158,7 +158,10 @@ fn prepare_comet(settings: &Settings, home: &Home) -> anyhow::Result<comet::Prog
         );
     }
     if GenesisDoc::load(&path)?.field("consensus").is_some() {
-        bail!("{} has the Cosmos SDK's form, which CometBFT does not read; run: geod genesis convert", path.display());
+        bail!(
+            "{} has the Cosmos SDK's form, which CometBFT does not read; run: geod genesis convert",
+            path.display()
+        );
     }
     for name in ["node_key.json", "priv_validator_key.json"] {
         let path = home.config(name);
@@ -187,8 +190,9 @@ impl Node {
             Some(address) => address.clone(),
             None => home.socket().parse()?,
         };
-        let server = Server::bind(&address, Limits::default())
-            .context("cannot listen for CometBFT; --address unix:///PATH or tcp://HOST:PORT chooses another place")?;
+        let server = Server::bind(&address, Limits::default()).context(
+            "cannot listen for CometBFT; --address unix:///PATH or tcp://HOST:PORT chooses another place",
+        )?;
         let grpc = match settings.grpc {
             Some(address) => Some(serve_grpc(app.clone(), address, runtime)?),
             None => None,
@@ -214,7 +218,9 @@ fn open_app(config: AppConfig, fatal: Fatal, rpc: Option<Arc<dyn NodeRpc>>) -> a
     let app = App::open(config, fatal, rpc).map_err(anyhow::Error::msg)?;
     let height = app.committed().map_or(0, |block| block.height);
     if halt != 0 && height >= halt {
-        bail!("halt-height is {halt} and the state is at height {height}: raise it, or set it to 0, to go on");
+        bail!(
+            "halt-height is {halt} and the state is at height {height}: raise it, or set it to 0, to go on"
+        );
     }
     tracing::info!(height, "application opened");
     Ok(app)

@@ -34,7 +34,9 @@ pub(super) fn serve_metrics(settings: &Settings, runtime: &Runtime) -> anyhow::R
     let Some(address) = settings.metrics else { return Ok(()) };
     let _inside = runtime.enter();
     let install = PrometheusBuilder::new().with_http_listener(address).install();
-    install.with_context(|| format!("metrics cannot be served on {address}; see metrics-address in config/app.toml"))?;
+    install.with_context(|| {
+        format!("metrics cannot be served on {address}; see metrics-address in config/app.toml")
+    })?;
     geodesic_app::metrics::describe();
     tracing::info!(%address, "metrics are served");
     Ok(())

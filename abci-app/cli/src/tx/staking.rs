@@ -185,7 +185,9 @@ impl Command {
         };
         let from = From::resolve(ctx, flags, None)?;
         let mut fields = fields;
-        fields["delegator_address"] = from.address.clone().into();
+        if let Some(fields) = fields.as_object_mut() {
+            fields.insert("delegator_address".to_owned(), from.address.clone().into());
+        }
         send(ctx, flags, &from, vec![message(type_url, &fields)?]).await
     }
 }
