@@ -99,6 +99,7 @@ fn check() -> anyhow::Result<()> {
 
 fn test(args: &[String]) -> anyhow::Result<()> {
     let cometbft = setup()?;
+    exec::run(&mut programs())?;
     let mut command = cargo();
     command.args(["test", "--locked"]).env("COMETBFT", cometbft);
     let selects =
@@ -111,6 +112,14 @@ fn test(args: &[String]) -> anyhow::Result<()> {
 
 fn localnet(args: &[String]) -> anyhow::Result<()> {
     let cometbft = setup()?;
+    exec::run(&mut programs())?;
+    let program = target_dir()?.join("debug/localnet");
+    let error = Command::new(&program).args(args).env("COMETBFT", cometbft).exec();
+    Err(error).with_context(|| format!("cannot start {}", program.display()))
+}
+
+/// Builds the programs that a local network runs.
+fn programs() -> Command {
     let mut build = cargo();
     build.args([
         "build",
@@ -123,10 +132,7 @@ fn localnet(args: &[String]) -> anyhow::Result<()> {
         "-p",
         "geodesic-testnet",
     ]);
-    exec::run(&mut build)?;
-    let program = target_dir()?.join("debug/localnet");
-    let error = Command::new(&program).args(args).env("COMETBFT", cometbft).exec();
-    Err(error).with_context(|| format!("cannot start {}", program.display()))
+    build
 }
 
 /// The cargo that runs this, at the root of the repository.

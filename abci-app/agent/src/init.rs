@@ -11,6 +11,7 @@ use geodesic_client::keyring::{self, Keyring};
 use geodesic_client::prompt::Terminal;
 use geodesic_client::rpc::Client;
 use geodesic_client::sender::{Config as SenderConfig, Gas, Sender};
+use geodesic_client::vrf::VrfKey;
 use geodesic_proto::any;
 use geodesic_proto::cosmos::bank::v1beta1::MsgSend;
 use geodesic_proto::geodesic::pow::v1 as pb;
@@ -177,8 +178,15 @@ pub(crate) async fn register(home: &Home, keys: &Keys) -> Result<()> {
             settings: Some(settings),
         }),
     };
+    let mut messages = vec![message];
+    if chain.client.vrf_key(&config.participant).await?.is_none() {
+        // A participant without a VRF key is refused: the key goes first, in the same transaction.
+        let chain_id = chain.client.status().await?.node_info.network;
+        let vrf = VrfKey::load(&config.vrf_key)?;
+        messages.insert(0, any::pack(&vrf.register(&chain_id, &config.prefix, &config.participant)?));
+    }
     let key = operator_keys(&home.dir()?, keys)?.secret(&config.participant)?;
-    let result = sender(&config, key).await?.send_and_wait(vec![message], "", WAIT).await?;
+    let result = sender(&config, key).await?.send_and_wait(messages, "", WAIT).await?;
     say(&format!("registered at height {}; it counts from the next epoch", result.height));
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use geodesic_testnet::localnet::chain::Now;
 use geodesic_testnet::localnet::{Localnet, join, setup, view};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -195,12 +196,14 @@ async fn live(network: &mut Localnet, args: &Start) -> anyhow::Result<()> {
     }
     let Some(epochs) = args.epochs else { return view::watch(network, |_| false, true).await };
     // Registrations of the first epoch count from the second.
-    view::watch(
-        network,
-        |now| now.epoch.index >= epochs && now.height > now.epoch.claim.saturating_add(4),
-        true,
-    )
-    .await?;
+    view::watch(network, |now| is_claimed(now, epochs), true).await?;
     say(&view::summary(network, epochs).await?);
     Ok(())
+}
+
+/// Whether agents have had the time to claim an epoch's reward.
+fn is_claimed(now: &Now, epoch: u64) -> bool {
+    const BLOCKS: u64 = 6;
+    let since = if now.epoch.index > epoch { now.epoch.start } else { now.epoch.claim };
+    now.epoch.index >= epoch && now.height >= since.saturating_add(BLOCKS)
 }

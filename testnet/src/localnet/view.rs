@@ -1,9 +1,11 @@
 //! What a person sees of a network: a live view, and the table at the end.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::time::Duration;
 
 use anyhow::bail;
+use geodesic_proto::geodesic::epochs::v1::Phase;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{Instant, sleep};
 
@@ -75,6 +77,7 @@ pub async fn watch(network: &Localnet, done: impl Fn(&Now) -> bool, show: bool) 
     let chain = Chain::new(first)?;
     let bar = bar();
     let (mut last, mut moved) = (0, Instant::now());
+    let mut shown = (u64::MAX, Phase::Unspecified);
     loop {
         if let Some(dead) = network.processes.iter().find(|p| !p.is_alive()) {
             bail!("{} has ended, the last lines of {}:\n{}", dead.name, dead.log.display(), dead.tail(12));
@@ -90,9 +93,20 @@ pub async fn watch(network: &Localnet, done: impl Fn(&Now) -> bool, show: bool) 
                 bar.set_length(length);
                 bar.set_position(now.height.saturating_sub(now.epoch.start).min(length));
                 let phase = now.phase.as_str_name().trim_start_matches("PHASE_").to_lowercase();
-                bar.set_prefix(format!("epoch {} {phase:12} height {}", now.epoch.index, now.height));
+                bar.set_prefix(format!("epoch {} {phase} height {}", now.epoch.index, now.height));
                 let stage = now.height.min(now.epoch.draw).saturating_sub(now.epoch.start) as f64;
-                bar.set_message(lines(network, &work, &powers, stage));
+                let text = lines(network, &work, &powers, stage);
+                if bar.is_hidden() && shown != (now.epoch.index, now.phase) {
+                    // No terminal: a picture at each part of the epoch.
+                    shown = (now.epoch.index, now.phase);
+                    let _ = writeln!(
+                        std::io::stdout(),
+                        "epoch {} {phase} height {}\n{text}",
+                        now.epoch.index,
+                        now.height
+                    );
+                }
+                bar.set_message(text);
             }
             if done(&now) {
                 bar.finish_and_clear();
