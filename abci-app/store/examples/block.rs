@@ -72,7 +72,6 @@ fn main() {
                 changes.entry(store).or_default().insert(key, Some(value));
             }
             let key = [&[9][..], &(block * TRANSFERS + n).to_be_bytes()].concat();
-            assert!(snapshot.get(ACC, &key).unwrap().is_none());
             changes.entry(ACC).or_default().insert(key, Some(vec![1; 40]));
         }
         read += start.elapsed();

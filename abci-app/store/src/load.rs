@@ -1,19 +1,16 @@
 //! Opening: from the records on disk back to the trees, checked at every height.
 
-use std::collections::BTreeMap;
-
 use geodesic_core::store::StoreId;
 
 use crate::checkpoint::Checkpoints;
 use crate::codec::{flat_key, store_end};
 use crate::db::{Cf, Db};
 use crate::error::{Error, Result};
-use crate::hash::{self, Hash};
+use crate::hash;
 use crate::options::Options;
 use crate::prune::Pruner;
 use crate::record::{self, Commit, FORMAT, Kept, Logged};
-use crate::tree::TreeWrite;
-use crate::trees::{TreeWrites, Trees};
+use crate::trees::Trees;
 
 /// State of a store just opened.
 pub(crate) struct Loaded {
@@ -55,8 +52,8 @@ pub(crate) fn load(db: &Db, mut trees: Trees, stores: &[StoreId], options: &Opti
     let (checkpoints, base) = Checkpoints::load(db, &mut trees, (height, commit.writes), options)?;
     match base {
         Some(base) => {
-            let roots = trees.stage(base, TreeWrites::new())?;
-            check_app_hash(roots, base, &Commit::get(db, base)?)?;
+            trees.begin(base);
+            check_app_hash(&mut trees, base, &Commit::get(db, base)?)?;
         }
         None if kept.log != kept.first => return Err(Error::damaged("there is no checkpoint of the trees")),
         None => {}
@@ -70,31 +67,25 @@ pub(crate) fn load(db: &Db, mut trees: Trees, stores: &[StoreId], options: &Opti
 }
 
 fn replay(db: &Db, trees: &mut Trees, stores: &[StoreId], height: u64) -> Result<()> {
-    let mut log: BTreeMap<&str, Vec<_>> = BTreeMap::new();
-    record::read_log(db, height, &mut |name, key, write| {
-        let store = stores.iter().find(|s| s.name() == name);
-        let store = store.ok_or_else(|| Error::MissingStore(name.to_owned()))?;
-        let (leaf, present) = match write {
-            Logged::SetLeaf { hash, present } => (Some(hash), present),
-            Logged::Delete if store.is_proven() => (None, true),
-            Logged::Delete | Logged::Set => return Ok(()),
-        };
-        log.entry(store.name()).or_default().push((key.to_vec(), leaf, present));
-        Ok(())
+    trees.begin(height);
+    record::read_log(db, height, &mut |store, key, write| {
+        if !stores.iter().any(|s| s.name() == store) {
+            return Err(Error::MissingStore(store.to_owned()));
+        }
+        match write {
+            Logged::SetLeaf(hash) => trees.get_mut(store)?.set(key, hash),
+            Logged::Delete if trees.has(store) => trees.get_mut(store)?.remove(key).map(|_| ()),
+            Logged::Delete | Logged::Set => Ok(()),
+        }
     })?;
-    let mut writes = TreeWrites::new();
-    for (name, log) in &log {
-        let log = log.iter().map(|(key, leaf, present)| TreeWrite { key, leaf: *leaf, present: *present });
-        writes.insert(name, log.collect());
-    }
-    let roots = trees.stage(height, writes)?;
-    check_app_hash(roots, height, &Commit::get(db, height)?)?;
+    check_app_hash(trees, height, &Commit::get(db, height)?)?;
     trees.commit(height);
     Ok(())
 }
 
-/// Compares the roots of the trees with what was committed. Stores that came later are empty, and left out.
-fn check_app_hash(mut roots: Vec<(String, Hash)>, height: u64, commit: &Commit) -> Result<()> {
+/// Compares the version begun with what was committed. Stores that came later are empty, and left out.
+fn check_app_hash(trees: &mut Trees, height: u64, commit: &Commit) -> Result<()> {
+    let mut roots = trees.roots()?;
     roots.retain(|(name, root)| {
         commit.roots.iter().any(|(known, _)| known == name) || *root != hash::empty_root()
     });

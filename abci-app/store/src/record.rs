@@ -80,13 +80,8 @@ pub(crate) enum Logged {
     Delete,
     /// To a store without a tree.
     Set,
-    /// To a tree.
-    SetLeaf {
-        /// Of the new leaf.
-        hash: Hash,
-        /// Whether it replaces one.
-        present: bool,
-    },
+    /// The hash of the new leaf.
+    SetLeaf(Hash),
 }
 
 /// Called with store, key and write of each entry of a log.
@@ -126,8 +121,8 @@ impl LogWriter {
         match write {
             Logged::Delete => self.out.push(0),
             Logged::Set => self.out.push(1),
-            Logged::SetLeaf { hash, present } => {
-                self.out.push(if present { 4 } else { 2 });
+            Logged::SetLeaf(hash) => {
+                self.out.push(2);
                 self.out.extend_from_slice(&hash);
             }
         }
@@ -160,7 +155,7 @@ pub(crate) fn read_log(db: &Db, height: u64, visit: &mut VisitLog<'_>) -> Result
             let write = match input.byte()? {
                 0 => Logged::Delete,
                 1 => Logged::Set,
-                kind @ (2 | 4) => Logged::SetLeaf { hash: input.hash()?, present: kind == 4 },
+                2 => Logged::SetLeaf(input.hash()?),
                 3 => {
                     store = input.text()?;
                     continue;

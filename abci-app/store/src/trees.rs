@@ -1,37 +1,11 @@
 //! The trees of all stores, moving together.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::thread::ScopedJoinHandle;
-
-use geodesic_core::store::StorageError;
 
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::options::Options;
-use crate::tree::{Tree, TreeWrite};
-
-/// Fewer writes are done sooner than a thread starts.
-const WORTH_A_THREAD: usize = 500;
-
-/// Writes by store.
-pub(crate) type TreeWrites<'a> = BTreeMap<&'a str, Vec<TreeWrite<'a>>>;
-
-/// A root that is known, or being computed.
-enum Root<'scope> {
-    Now(Hash),
-    Later(ScopedJoinHandle<'scope, Result<Hash>>),
-}
-
-impl Root<'_> {
-    fn wait(self) -> Result<Hash> {
-        match self {
-            Self::Now(root) => Ok(root),
-            Self::Later(thread) => {
-                thread.join().map_err(|_| Error::Storage(StorageError("a tree's thread panicked".into())))?
-            }
-        }
-    }
-}
+use crate::tree::Tree;
 
 #[derive(Debug, Default)]
 pub(crate) struct Trees {
@@ -63,32 +37,13 @@ impl Trees {
         self.trees.iter().map(|(name, tree)| (*name, tree))
     }
 
-    /// Begins version `height` of every tree and applies `writes`, sorted by key, to it. Returns all roots by name.
-    /// Trees with many writes work at the same time; they know nothing of each other, so the result is the same.
-    pub(crate) fn stage(&mut self, height: u64, mut writes: TreeWrites<'_>) -> Result<Vec<(String, Hash)>> {
-        if let Some(name) = writes.keys().find(|name| !self.trees.contains_key(*name)) {
-            return Err(Error::UnknownStore((*name).to_owned()));
-        }
-        std::thread::scope(|scope| {
-            let mut roots = Vec::new();
-            for (name, tree) in &mut self.trees {
-                let writes = writes.remove(name).unwrap_or_default();
-                let many = writes.len() >= WORTH_A_THREAD;
-                let mut work = move || {
-                    tree.begin(height);
-                    tree.apply(&writes)?;
-                    tree.root_hash()
-                };
-                let root = if many {
-                    let thread = std::thread::Builder::new().spawn_scoped(scope, work);
-                    Root::Later(thread.map_err(|error| Error::Storage(StorageError(error.to_string())))?)
-                } else {
-                    Root::Now(work()?)
-                };
-                roots.push(((*name).to_owned(), root));
-            }
-            roots.into_iter().map(|(name, root)| Ok((name, root.wait()?))).collect()
-        })
+    pub(crate) fn begin(&mut self, height: u64) {
+        self.trees.values_mut().for_each(|tree| tree.begin(height));
+    }
+
+    /// Root of every tree in the version begun, by name.
+    pub(crate) fn roots(&mut self) -> Result<Vec<(String, Hash)>> {
+        self.trees.iter_mut().map(|(name, tree)| Ok(((*name).to_owned(), tree.root_hash()?))).collect()
     }
 
     pub(crate) fn commit(&mut self, height: u64) {
