@@ -309,9 +309,8 @@ fn an_application_alone_opens_nothing_but_its_socket() {
     assert!(!socket.exists());
 }
 
-/// Real blocks; a restart goes on; both ways to stop; CometBFT never outlives `geod`.
+/// Needs CometBFT, which `cargo xtask setup` installs. Real blocks; a restart goes on; both ways to stop; CometBFT never outlives `geod`.
 #[test]
-#[ignore = "needs cometbft v0.38.25 in PATH, COMETBFT or ~/.cache/geodesic/bin"]
 fn a_node_makes_blocks_and_stops_cleanly() {
     let home = Home::new();
     home.network();
@@ -335,8 +334,8 @@ fn a_node_makes_blocks_and_stops_cleanly() {
     assert_eq!(node.end(), Some(0));
 }
 
+/// Needs CometBFT, which `cargo xtask setup` installs.
 #[test]
-#[ignore = "needs cometbft v0.38.25 in PATH, COMETBFT or ~/.cache/geodesic/bin"]
 fn both_are_started_anew_when_cometbft_dies() {
     let home = Home::new();
     home.network();

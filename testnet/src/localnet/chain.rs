@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use geodesic_client::rpc::Client;
 use geodesic_proto::geodesic::epochs::v1::{Epoch, Phase};
 use geodesic_proto::geodesic::pow::v1 as pow;
@@ -99,14 +99,37 @@ impl Chain {
         reply.powers.iter().map(|p| Ok((operator_hex(&p.operator)?, p.power))).collect()
     }
 
-    /// Powers of CometBFT's validator set, ascending.
+    /// That CometBFT's validator set is the one that the chain computed for the same height, each validator with its power.
+    /// Returns the powers by the 20 bytes of the operator in hex.
     ///
     /// # Errors
-    /// The node does not answer.
-    pub async fn comet_powers(&self) -> anyhow::Result<Vec<u64>> {
-        let set = self.0.validators(None, 1, 100).await?;
-        let mut powers: Vec<u64> = set.validators.iter().map(|v| v.voting_power).collect();
-        powers.sort_unstable();
+    /// The sets differ, or the node does not answer.
+    pub async fn same_sets(&self) -> anyhow::Result<BTreeMap<String, u64>> {
+        let comet = self.0.validators(None, 1, 100).await?;
+        let request = staking::QueryValidatorSetRequest { height: comet.block_height };
+        let ours: staking::QueryValidatorSetResponse =
+            self.0.query("/geodesic.staking.v1.Query/ValidatorSet", &request).await?;
+        let mut left: BTreeMap<String, u64> =
+            comet.validators.into_iter().map(|v| (v.address.to_lowercase(), v.voting_power)).collect();
+        let mut powers = BTreeMap::new();
+        for member in ours.members {
+            let theirs = left.remove(&operator_hex(&member.consensus_address)?);
+            if theirs != Some(member.power) {
+                bail!(
+                    "at height {} the chain computed power {} for {}, CometBFT has {theirs:?}",
+                    comet.block_height,
+                    member.power,
+                    member.operator
+                );
+            }
+            powers.insert(operator_hex(&member.operator)?, member.power);
+        }
+        if !left.is_empty() {
+            bail!(
+                "at height {} CometBFT has validators that the chain does not: {left:?}",
+                comet.block_height
+            );
+        }
         Ok(powers)
     }
 
@@ -136,6 +159,15 @@ impl Chain {
         let reply: rewards::QueryHistoryResponse =
             self.0.query("/geodesic.rewards.v1.Query/History", &request).await?;
         Ok(reply.shares)
+    }
+
+    /// Coins that an operator has claimed.
+    ///
+    /// # Errors
+    /// The node does not answer.
+    pub async fn claimed(&self, operator: &str) -> anyhow::Result<u128> {
+        let shares = self.rewards(operator).await?;
+        Ok(shares.iter().filter(|s| s.claimed_at > 0).filter_map(|s| s.amount.parse::<u128>().ok()).sum())
     }
 
     /// What an account has of the chain's coin.

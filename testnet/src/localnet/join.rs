@@ -33,6 +33,7 @@ pub async fn add_node(network: &mut Localnet) -> anyhow::Result<String> {
     // 3. An operator with coins.
     node.operator = add_key(&node.home, "operator")?;
     faucet(network, &node.operator, COINS)?;
+    has_coins(&chain, &node).await?;
     // 4. A validator.
     let rpc = node.url();
     let name = node.name();
@@ -75,6 +76,17 @@ pub async fn add_node(network: &mut Localnet) -> anyhow::Result<String> {
         }
         sleep(Duration::from_secs(1)).await;
     }
+}
+
+/// Waits until the node itself has the block in which its operator got coins.
+async fn has_coins(chain: &Chain, node: &Node) -> anyhow::Result<()> {
+    for _ in 0..120 {
+        if chain.balance(&node.operator).await.is_ok_and(|coins| coins > 0) {
+            return Ok(());
+        }
+        sleep(Duration::from_millis(500)).await;
+    }
+    bail!("{} has not seen the faucet's coins in a minute", node.name())
 }
 
 /// Waits until a node has all blocks.

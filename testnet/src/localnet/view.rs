@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use anyhow::bail;
 use geodesic_proto::geodesic::epochs::v1::Phase;
+use geodesic_proto::geodesic::mlnode::v1::StatusRequest;
+use geodesic_proto::geodesic::mlnode::v1::ml_node_client::MlNodeClient;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{Instant, sleep};
+use tonic::transport::Endpoint;
 
-use super::Localnet;
-use super::chain::{Chain, Now, Work, operator_hex};
-use super::setup::{program, send};
+use super::chain::{Chain, Now, operator_hex};
+use super::setup::{faucet_address, send};
+use super::{Localnet, Node};
 
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(700);
@@ -29,35 +32,42 @@ fn bar() -> ProgressBar {
     bar
 }
 
+/// Nonces a second that a node's mlnode computed last; `None` while it does not answer.
+async fn speed(node: &Node) -> Option<u64> {
+    let url = format!("http://127.0.0.1:{}", node.mlnode());
+    let channel = Endpoint::from_shared(url).ok()?.connect_timeout(PAUSE).timeout(PAUSE).connect_lazy();
+    let status = MlNodeClient::new(channel).status(StatusRequest {}).await.ok()?.into_inner();
+    Some(status.nonces_per_1000s / 1000)
+}
+
 /// One line a node: what it computed, said and gained.
-fn lines(
-    network: &Localnet,
-    work: &BTreeMap<String, Work>,
-    powers: &BTreeMap<String, u64>,
-    stage: f64,
-) -> String {
+async fn lines(network: &Localnet, chain: &Chain, epoch: u64) -> String {
+    let work = chain.work(epoch).await.unwrap_or_default();
+    let powers = chain.powers().await.unwrap_or_default();
     let mut text = format!(
-        "{:8} {:>9} {:>8} {:>7} {:>8} {:>9} {:>8}",
-        "node", "leaves", "per s", "hits", "verdict", "weight", "power"
+        "{:8} {:>9} {:>9} {:>8} {:>8} {:>9} {:>8} {:>14}",
+        "node", "nonces/s", "committed", "hits", "verdict", "weight", "power", "claimed ugeo"
     );
+    let or_dash = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |n| n.to_string());
     for node in &network.nodes {
         let w = work.get(&node.operator).cloned().unwrap_or_default();
-        let power = operator_hex(&node.operator).ok().and_then(|o| powers.get(&o).copied()).unwrap_or(0);
-        let weight = w.weight.map_or_else(|| "-".to_owned(), |w| w.to_string());
-        let verdict = if w.verdict { "sent" } else { "-" };
-        let speed = if stage > 0.0 { w.leaves as f64 / stage } else { 0.0 };
         text.push_str(&format!(
-            "\n{:8} {:>9} {:>8.0} {:>7} {:>8} {:>9} {:>8}",
+            "\n{:8} {:>9} {:>9} {:>8} {:>8} {:>9} {:>8} {:>14}",
             node.name(),
+            or_dash(speed(node).await),
             w.leaves,
-            speed,
             w.hits,
-            verdict,
-            weight,
-            power
+            if w.verdict { "sent" } else { "-" },
+            or_dash(w.weight),
+            power_of(&powers, node),
+            chain.claimed(&node.operator).await.unwrap_or(0),
         ));
     }
     text
+}
+
+fn power_of(powers: &BTreeMap<String, u64>, node: &Node) -> u64 {
+    operator_hex(&node.operator).ok().and_then(|operator| powers.get(&operator).copied()).unwrap_or(0)
 }
 
 /// Waits for a height, as long as the chain moves.
@@ -87,15 +97,12 @@ pub async fn watch(network: &Localnet, done: impl Fn(&Now) -> bool, show: bool) 
                 (last, moved) = (now.height, Instant::now());
             }
             if show {
-                let work = chain.work(now.epoch.index).await.unwrap_or_default();
-                let powers = chain.powers().await.unwrap_or_default();
                 let length = now.epoch.end.saturating_sub(now.epoch.start);
                 bar.set_length(length);
                 bar.set_position(now.height.saturating_sub(now.epoch.start).min(length));
                 let phase = now.phase.as_str_name().trim_start_matches("PHASE_").to_lowercase();
                 bar.set_prefix(format!("epoch {} {phase} height {}", now.epoch.index, now.height));
-                let stage = now.height.min(now.epoch.draw).saturating_sub(now.epoch.start) as f64;
-                let text = lines(network, &work, &powers, stage);
+                let text = lines(network, &chain, now.epoch.index).await;
                 if bar.is_hidden() && shown != (now.epoch.index, now.phase) {
                     // No terminal: a picture at each part of the epoch.
                     shown = (now.epoch.index, now.phase);
@@ -137,58 +144,36 @@ pub async fn status(network: &Localnet) -> anyhow::Result<String> {
         text.push_str(&format!("{:14} {state:6} pid {:8} {}\n", p.name, p.pid, p.log.display()));
     }
     let Some(now) = chain.now().await else { return Ok(text + "the chain does not answer") };
-    let (work, powers) = (chain.work(now.epoch.index).await?, chain.powers().await?);
     text.push_str(&format!("epoch {} {} height {}\n", now.epoch.index, now.phase.as_str_name(), now.height));
-    Ok(text + &lines(network, &work, &powers, 0.0))
+    Ok(text + &lines(network, &chain, now.epoch.index).await)
 }
 
-/// Checks what a network must have reached after an epoch, and spends a reward of each validator.
+/// Checks what a network must have reached after an epoch, and spends the rewards of each validator.
 ///
-/// Of every node: weight above zero from audited nonces, the power that CometBFT has is the one that the chain computed, a reward was claimed, and coins of
-/// it are sent on.
+/// Of every validator: weight above zero from audited nonces, the same power in CometBFT's set and in the one that the
+/// chain computed, rewards claimed, and as much sent on, which it could not have done without them.
 ///
 /// # Errors
 /// The first of these that is not so.
 pub async fn summary(network: &Localnet, epoch: u64) -> anyhow::Result<String> {
     let Some(first) = network.nodes.first() else { bail!("the network has no nodes") };
     let chain = Chain::new(first)?;
-    program("geod")?;
-    let (work, powers) = (chain.work(epoch).await?, chain.powers().await?);
-    let mut ours: Vec<u64> = powers.values().copied().filter(|p| *p > 0).collect();
-    ours.sort_unstable();
-    let comet = chain.comet_powers().await?;
-    if ours != comet {
-        bail!("the chain computed the powers {ours:?}, CometBFT has {comet:?}");
-    }
+    let receiver = faucet_address(network)?;
+    let (work, powers) = (chain.work(epoch).await?, chain.same_sets().await?);
     let mut text = format!(
-        "{:8} {:>9} {:>7} {:>9} {:>8} {:>14} {:>16}  {}\n",
-        "node", "leaves", "hits", "weight", "power", "claimed ugeo", "spent ugeo", "in transaction"
+        "{:8} {:>9} {:>7} {:>9} {:>8} {:>20}  {}\n",
+        "node", "leaves", "hits", "weight", "power", "claimed, spent ugeo", "in transaction"
     );
     for node in &network.nodes {
         let w = work.get(&node.operator).cloned().unwrap_or_default();
-        let weight = w.weight.filter(|w| *w > 0);
-        let Some(weight) = weight else { bail!("{} has no weight in epoch {epoch}", node.name()) };
-        let power = operator_hex(&node.operator).ok().and_then(|o| powers.get(&o).copied()).unwrap_or(0);
-        let claimed: u128 = chain
-            .rewards(&node.operator)
-            .await?
-            .iter()
-            .filter(|s| s.claimed_at > 0)
-            .filter_map(|s| s.amount.parse::<u128>().ok())
-            .sum();
-        if claimed == 0 {
-            bail!("{} has claimed nothing", node.name());
+        let power = power_of(&powers, node);
+        let Some(weight @ 1..) = w.weight else { bail!("{} has no weight in epoch {epoch}", node.name()) };
+        if power == 0 {
+            bail!("{} has no power", node.name());
         }
-        // The operator's genesis coins are delegated, deposited or given away in part: what it holds beyond half is its reward.
-        let target = network.nodes.iter().find(|n| n.index != node.index).unwrap_or(node);
-        let before = chain.balance(&target.operator).await?;
-        let hash = send(node, "operator", &target.operator, &format!("{claimed}ugeo"))?;
-        let received = chain.balance(&target.operator).await?.saturating_sub(before);
-        if received < claimed {
-            bail!("{} sent {claimed} ugeo, {received} arrived", node.name());
-        }
+        let (claimed, hash) = spend(&chain, node, &receiver).await?;
         text.push_str(&format!(
-            "{:8} {:>9} {:>7} {weight:>9} {power:>8} {claimed:>14} {claimed:>16}  {hash}\n",
+            "{:8} {:>9} {:>7} {weight:>9} {power:>8} {claimed:>20}  {hash}\n",
             node.name(),
             w.leaves,
             w.hits
@@ -196,4 +181,26 @@ pub async fn summary(network: &Localnet, epoch: u64) -> anyhow::Result<String> {
     }
     text.push_str("CometBFT's validator set has the powers that the chain computed.\n");
     Ok(text)
+}
+
+/// Sends on what an operator has claimed; returns how much, and the transaction.
+async fn spend(chain: &Chain, node: &Node, receiver: &str) -> anyhow::Result<(u128, String)> {
+    let claimed = chain.claimed(&node.operator).await?;
+    if claimed == 0 {
+        bail!("{} has claimed nothing", node.name());
+    }
+    let held = chain.balance(&node.operator).await?;
+    if held < claimed || held - claimed >= claimed {
+        bail!(
+            "{} claimed {claimed} ugeo and holds {held}: spending that much would show nothing",
+            node.name()
+        );
+    }
+    let before = chain.balance(receiver).await?;
+    let hash = send(node, "operator", receiver, &format!("{claimed}ugeo"))?;
+    let received = chain.balance(receiver).await?.saturating_sub(before);
+    if received != claimed {
+        bail!("{} sent {claimed} ugeo, {received} arrived", node.name());
+    }
+    Ok((claimed, hash))
 }
