@@ -12,8 +12,19 @@ const LINES_MAX: usize = 500;
 const SECTIONS: [&str; 5] = ["## Concepts", "## State", "## Messages", "## Errors", "## Queries"];
 
 /// Modules with a specification: those that have state.
-const MODULES: [&str; 9] =
-    ["auth", "bank", "consensus", "difficulty", "epochs", "pow", "rewards", "seeds", "staking"];
+const MODULES: [&str; 11] = [
+    "auth",
+    "bank",
+    "consensus",
+    "difficulty",
+    "epochs",
+    "evidence",
+    "pow",
+    "rewards",
+    "seeds",
+    "slashing",
+    "staking",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
