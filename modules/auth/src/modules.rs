@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use geodesic_core::Address;
-use sha2::{Digest, Sha256};
+pub use geodesic_core::address::module_address;
 
 /// May create coins.
 pub const MINTER: &str = "minter";
@@ -40,11 +40,6 @@ pub(crate) const AT_GENESIS: &[&str] =
 /// Module accounts that anyone may send coins to.
 const RECEIVERS: &[&str] = &[GOV];
 
-/// Address of a module account: `SHA-256(name)[..20]`.
-pub fn module_address(name: &str) -> Address {
-    Address::from(hash20(name.as_bytes()))
-}
-
 /// What a module account may do with coins; `None` if there is no such account.
 pub fn permissions(name: &str) -> Option<&'static [&'static str]> {
     MODULE_ACCOUNTS.iter().find(|(n, _)| *n == name).map(|(_, permissions)| *permissions)
@@ -60,12 +55,4 @@ pub fn is_blocked(address: &Address) -> bool {
     static BLOCKED: OnceLock<BTreeSet<Address>> = OnceLock::new();
     let names = || MODULE_ACCOUNTS.iter().map(|(name, _)| *name).filter(|name| !RECEIVERS.contains(name));
     BLOCKED.get_or_init(|| names().map(module_address).collect()).contains(address)
-}
-
-/// The first 20 bytes of the SHA-256 of `bytes`.
-pub(crate) fn hash20(bytes: &[u8]) -> [u8; 20] {
-    let digest: [u8; 32] = Sha256::digest(bytes).into();
-    let mut out = [0; 20];
-    out.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
-    out
 }

@@ -1,6 +1,7 @@
 //! Keys that may sign for an account, and the addresses they give.
 
 use geodesic_core::Address;
+use geodesic_core::address::hash20;
 use geodesic_proto::any;
 use geodesic_proto::cosmos::crypto::multisig::LegacyAminoPubKey;
 use geodesic_proto::cosmos::crypto::{ed25519, secp256k1};
@@ -8,8 +9,6 @@ use geodesic_proto::prost::encoding::encode_varint;
 use geodesic_proto::prost_types::Any;
 use ripemd::Ripemd160;
 use sha2::{Digest, Sha256};
-
-use crate::modules::hash20;
 
 /// Bytes of a compressed secp256k1 key.
 pub const SECP256K1_LEN: usize = 33;

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use geodesic_challenge::chain_tag;
 use geodesic_core::{Ctx, StateError};
 use geodesic_proto::geodesic::seeds::v1 as pb;
 
 use crate::errors::Error;
 use crate::keys::{BEACON, LAST, PARAMS};
-use crate::vrf::{extension_input, tag, verify};
+use crate::vrf::{extension_input, verify};
 
 /// Validators of the set of `height`: consensus address -> (VRF key in force at `height`, power).
 pub type Proofs = BTreeMap<[u8; 20], (Vec<u8>, u64)>;
@@ -50,7 +51,7 @@ pub fn advance(ctx: &mut Ctx, msg: Option<&pb::MsgBeacon>) -> Result<[u8; 32], S
             (pb::BeaconSource::BlockHash, 0)
         }
     };
-    let value = tag("beacon", &parts);
+    let value = chain_tag("beacon", &parts);
     let entry = pb::Beacon { height, value: value.to_vec(), source: source.into(), contributors };
     BEACON.set(ctx, &height, &entry)?;
     LAST.set(ctx, &height)?;
