@@ -48,7 +48,7 @@ pub(crate) fn execute(
     let mut ctx = Ctx::new(block_info(last, app_hash, req), state);
     let params = load_params(&ctx)?;
     let beacon_result = beacon::begin(&mut ctx, &params, req.txs.first())?;
-    router::begin_block(&mut ctx)?;
+    router::begin_block(&mut ctx, req)?;
     let mut events = convert::block_events(ctx.take_events(), "BeginBlock");
 
     let rest = if beacon_result.is_some() { req.txs.get(1..).unwrap_or_default() } else { &req.txs };

@@ -13,6 +13,7 @@ mod info;
 mod mempool;
 pub mod metrics;
 pub mod node;
+mod penalties;
 mod proposal;
 pub mod query;
 pub mod router;

@@ -112,6 +112,8 @@ modules! {
     Bank = geodesic_bank::Bank<'static>, geodesic_bank::Bank::new(&WIRING);
     Consensus = geodesic_consensus::Consensus, geodesic_consensus::Consensus;
     Staking = geodesic_staking::Staking<'static>, geodesic_staking::Staking::new(&WIRING);
+    Slashing = geodesic_slashing::Slashing<'static>, geodesic_slashing::Slashing::new(&WIRING);
+    Evidence = geodesic_evidence::Evidence, geodesic_evidence::Evidence;
     Epochs = geodesic_epochs::Epochs, geodesic_epochs::Epochs;
     Seeds = geodesic_seeds::Seeds<'static>, geodesic_seeds::Seeds::new(&WIRING);
     Pow = geodesic_pow::Pow<'static>, geodesic_pow::Pow { ports: &WIRING };
@@ -123,7 +125,11 @@ modules! {
 ///
 /// # Errors
 /// [`StateError`] ends the process.
-pub fn begin_block(ctx: &mut Ctx) -> Result<(), StateError> {
+pub fn begin_block(
+    ctx: &mut Ctx,
+    req: &tendermint_proto::v0_38::abci::RequestFinalizeBlock,
+) -> Result<(), StateError> {
+    crate::penalties::begin_block(ctx, req)?;
     geodesic_staking::Staking::new(&WIRING).begin_block(ctx)?;
     if wiring::is_compute(ctx)? {
         geodesic_epochs::Epochs.begin_block(ctx)?;
@@ -153,6 +159,8 @@ pub fn stores() -> Vec<StoreId> {
         geodesic_consensus::keys::STORE,
         geodesic_staking::keys::STORE,
         geodesic_staking::keys::COMPUTE,
+        geodesic_slashing::keys::STORE,
+        geodesic_evidence::keys::STORE,
         geodesic_epochs::keys::STORE,
         geodesic_seeds::keys::STORE,
         geodesic_difficulty::keys::STORE,

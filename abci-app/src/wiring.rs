@@ -86,7 +86,7 @@ pub(crate) fn is_priority(ctx: &mut Ctx, messages: &[AppMsg]) -> Result<bool, St
 }
 
 /// An error that no user can cause here: the chain's own books are wrong.
-fn broken(e: impl Into<TxError>) -> StateError {
+pub(crate) fn broken(e: impl Into<TxError>) -> StateError {
     StateError::Invariant(e.into().log)
 }
 
@@ -182,9 +182,8 @@ impl staking::Ports for Wiring {
         Ok(geodesic_seeds::key_of(ctx, operator)?.is_some())
     }
 
-    /// Nobody listens yet.
-    fn hook(&self, _: &mut Ctx, _: Hook<'_>) -> Result<(), TxError> {
-        Ok(())
+    fn hook(&self, ctx: &mut Ctx, hook: Hook<'_>) -> Result<(), TxError> {
+        crate::penalties::hook(ctx, hook)
     }
 }
 

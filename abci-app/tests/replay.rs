@@ -30,6 +30,8 @@ use tendermint_proto::v0_38::abci::{
 /// What is compared of a block's answer. The logs are left out: Go's may hold bytes that are no text.
 #[derive(Clone, PartialEq, prost::Message)]
 struct Want {
+    #[prost(message, repeated, tag = "1")]
+    events: Vec<Event>,
     #[prost(message, repeated, tag = "2")]
     tx_results: Vec<WantTx>,
     #[prost(message, repeated, tag = "3")]
@@ -104,6 +106,12 @@ fn updates(updates: &[ValidatorUpdate]) -> Vec<(Vec<u8>, i64)> {
     list
 }
 
+/// What happened to those who missed too many blocks or signed twice.
+fn penalties(list: &[Event]) -> String {
+    let kinds = ["slash", "liveness"];
+    events(&list.iter().filter(|e| kinds.contains(&e.r#type.as_str())).cloned().collect::<Vec<_>>())
+}
+
 fn play(name: &str, gas: bool) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
     let recording: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
@@ -153,13 +161,12 @@ fn play(name: &str, gas: bool) {
                 &updates(&want.validator_updates),
             );
         }
+        let (ours, theirs) = (penalties(&got.events), penalties(&want.events));
+        tally.compare("penalties", &format!("height {height}"), &ours, &theirs);
         app.commit();
     }
     for query in list(&recording["queries"]) {
         let path = query["path"].as_str().unwrap_or_default().to_owned();
-        if path.starts_with("/cosmos.slashing.") {
-            continue; // a module that is not here yet
-        }
         let request =
             RequestQuery { path: path.clone(), data: bytes(&query["data"]).into(), height: 0, prove: false };
         let got = app.query(request);
@@ -178,4 +185,9 @@ fn play(name: &str, gas: bool) {
 #[test]
 fn transfers() {
     play("transfers.json", false);
+}
+
+#[test]
+fn staking() {
+    play("staking.json", false);
 }
