@@ -53,37 +53,41 @@ impl Cache {
     }
 
     /// Records a value if `still_true` when nobody else can change the entry.
-    pub(crate) fn put(&self, key: Vec<u8>, value: Option<&[u8]>, still_true: impl FnOnce() -> bool) {
+    pub(crate) fn put(&self, key: Vec<u8>, value: Option<Vec<u8>>, still_true: impl FnOnce() -> bool) {
         let Some(mut shard) = self.shard(&key) else { return };
         if still_true() {
-            shard.old.remove(&key);
             self.insert(&mut shard, key, value.map(Into::into));
         }
     }
 
+    /// An entry is in one generation only.
     fn insert(&self, shard: &mut Shard, key: Vec<u8>, value: Value) {
-        let cost = |key: &[u8], value: &Value| {
-            key.len().saturating_add(value.as_ref().map_or(0, |v| v.len())).saturating_add(OVERHEAD)
-        };
-        let added = cost(&key, &value);
-        if added > self.limit {
-            if let Some((key, value)) = shard.young.remove_entry(&key) {
-                shard.young_bytes = shard.young_bytes.saturating_sub(cost(&key, &value));
+        let added = cost(key.len(), &value);
+        if let Some(held) = shard.young.get_mut(&key) {
+            let freed = cost(key.len(), held);
+            *held = value;
+            shard.young_bytes = shard.young_bytes.saturating_sub(freed).saturating_add(added);
+            if shard.young_bytes > self.limit {
+                shard.young.remove(&key);
+                shard.young_bytes = shard.young_bytes.saturating_sub(added);
             }
+            return;
+        }
+        shard.old.remove(&key);
+        if added > self.limit {
             return;
         }
         if shard.young_bytes.saturating_add(added) > self.limit {
             shard.old = std::mem::take(&mut shard.young);
-            shard.old.remove(&key);
             shard.young_bytes = 0;
         }
         shard.young_bytes = shard.young_bytes.saturating_add(added);
-        let len = key.len();
-        if let Some(replaced) = shard.young.insert(key, value) {
-            let gone = len.saturating_add(replaced.map_or(0, |v| v.len())).saturating_add(OVERHEAD);
-            shard.young_bytes = shard.young_bytes.saturating_sub(gone);
-        }
+        shard.young.insert(key, value);
     }
+}
+
+fn cost(key_len: usize, value: &Value) -> usize {
+    key_len.saturating_add(value.as_ref().map_or(0, |v| v.len())).saturating_add(OVERHEAD)
 }
 
 #[cfg(test)]
@@ -106,8 +110,8 @@ mod tests {
     #[test]
     fn a_value_that_is_no_longer_true_is_not_recorded() {
         let cache = Cache::new(1 << 20);
-        cache.put(b"a".to_vec(), Some(b"1"), || true);
-        cache.put(b"a".to_vec(), Some(b"2"), || false);
+        cache.put(b"a".to_vec(), Some(b"1".to_vec()), || true);
+        cache.put(b"a".to_vec(), Some(b"2".to_vec()), || false);
         cache.put(b"b".to_vec(), None, || true);
         assert_eq!(cache.get(b"a"), Some(Some(b"1".to_vec())));
         assert_eq!(cache.get(b"b"), Some(None));
@@ -124,7 +128,7 @@ mod tests {
             let mut model = BTreeMap::new();
             for (key, len) in puts {
                 let value = len.map(|len| vec![key; len]);
-                cache.put(vec![key; 3], value.as_deref(), || true);
+                cache.put(vec![key; 3], value.clone(), || true);
                 model.insert(key, value);
                 let held = cache.get(&[key; 3]);
                 prop_assert!(held.is_none() || held.as_ref() == model.get(&key));

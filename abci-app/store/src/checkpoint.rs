@@ -15,7 +15,7 @@ use crate::options::Options;
 use crate::record::{self, CHECKPOINT};
 use crate::slab::KeyId;
 use crate::tree::{NodeId, Tree};
-use crate::trees::Trees;
+use crate::trees::{Trees, join, spawn};
 
 /// Leaves of the largest chunk: small, so that few changes rewrite little; large, so that lists of chunks are short.
 const CHUNK_LEAVES: u32 = 256;
@@ -124,7 +124,8 @@ impl Checkpoints {
     pub(crate) fn begin_if_due(&mut self, height: u64, writes: u64, trees: &Trees, options: &Options) {
         let (last, last_writes) = self.kept.last().map_or((0, 0), |(height, writes, _)| (*height, *writes));
         let aged = last == 0 || height.saturating_sub(last) >= options.proof_versions;
-        let full = writes.saturating_sub(last_writes) >= options.checkpoint_writes;
+        let full =
+            writes.saturating_sub(last_writes) >= options.checkpoint_writes.max(trees.leaves(height) / 8);
         if self.walk.is_some() || height <= last || !(aged || full) {
             return;
         }
@@ -220,18 +221,28 @@ impl Checkpoints {
             all.kept.iter().filter_map(|(.., c)| c.last()).max().map_or(0, |c| c.saturating_add(1));
         all.sweep(db)?;
         let in_reach = |m: &&Manifest| {
-            writes.saturating_sub(m.writes) <= options.checkpoint_writes
+            writes.saturating_sub(m.writes) <= options.replay_whole()
                 && latest.saturating_sub(m.height) <= options.proof_versions
         };
         let Some(base) = manifests.iter().find(in_reach).or(manifests.last()) else { return Ok((all, None)) };
-        for (name, top) in &base.tops {
-            let known = trees.iter().map(|(known, _)| known).find(|known| known == name);
-            let store = known.ok_or_else(|| Error::MissingStore(name.clone()))?;
-            let mut loader = Loader { db, store, roots: &mut all.roots, scratch: Vec::with_capacity(128) };
-            let tree = trees.get_mut(store)?;
-            let root = loader.top(tree, top)?;
-            tree.load_version(base.height, root);
+        if let Some((name, _)) = base.tops.iter().find(|(name, _)| !trees.has(name)) {
+            return Err(Error::MissingStore(name.clone()));
         }
+        let roots: Vec<ChunkRoots> = std::thread::scope(|scope| {
+            let mut threads = Vec::new();
+            for (store, tree) in trees.iter_mut() {
+                let Some((_, top)) = base.tops.iter().find(|(name, _)| name == store) else { continue };
+                let mut loader =
+                    Loader { db, store, roots: ChunkRoots::new(), scratch: Vec::with_capacity(128) };
+                threads.push(spawn(scope, move || {
+                    let root = loader.top(tree, top)?;
+                    tree.load_version(base.height, root);
+                    Ok(loader.roots)
+                })?);
+            }
+            threads.into_iter().map(join).collect::<Result<_>>()
+        })?;
+        all.roots = roots.into_iter().flatten().collect();
         all.roots_height = base.height;
         trees.add_height(base.height, 0);
         Ok((all, Some(base.height)))
@@ -280,7 +291,7 @@ fn encode(tree: &Tree, node: NodeId, out: &mut Vec<u8>) -> Result<()> {
 struct Loader<'a> {
     db: &'a Db,
     store: &'static str,
-    roots: &'a mut ChunkRoots,
+    roots: ChunkRoots,
     scratch: Vec<u8>,
 }
 

@@ -72,10 +72,11 @@ impl Db {
     fn family(cf: Cf, cache: &Cache, options: &Options) -> rocksdb::Options {
         let mut table = BlockBasedOptions::default();
         table.set_block_cache(cache);
-        table.set_cache_index_and_filter_blocks(true);
-        table.set_pin_l0_filter_and_index_blocks_in_cache(true);
         table.set_format_version(5);
-        table.set_block_size(8 << 10);
+        // Indexes and filters (about 2 bytes an entry) stay outside of the cache: one is as large as a shard of it, and
+        // they would push each other out at every read.
+        table.set_cache_index_and_filter_blocks(false);
+        table.set_block_size(4 << 10);
         if cf == Cf::Flat {
             table.set_bloom_filter(10.0, false);
         }

@@ -1,16 +1,19 @@
 //! Opening: from the records on disk back to the trees, checked at every height.
 
+use std::collections::BTreeMap;
+
 use geodesic_core::store::StoreId;
 
 use crate::checkpoint::Checkpoints;
 use crate::codec::{flat_key, store_end};
 use crate::db::{Cf, Db};
 use crate::error::{Error, Result};
-use crate::hash;
+use crate::hash::{self, Hash};
 use crate::options::Options;
 use crate::prune::Pruner;
 use crate::record::{self, Commit, FORMAT, Kept, Logged};
-use crate::trees::Trees;
+use crate::tree::TreeWrite;
+use crate::trees::{Roots, TreeWrites, Trees};
 
 /// State of a store just opened.
 pub(crate) struct Loaded {
@@ -52,40 +55,62 @@ pub(crate) fn load(db: &Db, mut trees: Trees, stores: &[StoreId], options: &Opti
     let (checkpoints, base) = Checkpoints::load(db, &mut trees, (height, commit.writes), options)?;
     match base {
         Some(base) => {
-            trees.begin(base);
-            check_app_hash(&mut trees, base, &Commit::get(db, base)?)?;
+            let roots = trees.stage(base, TreeWrites::new())?;
+            check_app_hash(roots, base, &Commit::get(db, base)?)?;
         }
         None if kept.log != kept.first => return Err(Error::damaged("there is no checkpoint of the trees")),
         None => {}
     }
     let first = base.map_or(kept.log, |base| base.saturating_add(1));
+    let mut skipped = None;
     for replayed in first..=height {
-        replay(db, &mut trees, stores, replayed)?;
+        let record = Commit::get(db, replayed)?;
+        let log = read(db, stores, replayed)?;
+        if commit.writes.saturating_sub(record.writes) > options.replay_whole() {
+            trees.skip(replayed, tree_writes(&log))?;
+            skipped = Some((replayed, record));
+            continue;
+        }
+        if let Some((last, record)) = skipped.take() {
+            let roots = trees.roots()?;
+            check_app_hash(roots, last, &record)?;
+            trees.commit(last);
+        }
+        let roots = trees.stage(replayed, tree_writes(&log))?;
+        check_app_hash(roots, replayed, &record)?;
+        trees.commit(replayed);
         trees.forget(options, None);
     }
     Ok(Loaded { height, commit, trees, checkpoints, pruner: Pruner::new(kept) })
 }
 
-fn replay(db: &Db, trees: &mut Trees, stores: &[StoreId], height: u64) -> Result<()> {
-    trees.begin(height);
-    record::read_log(db, height, &mut |store, key, write| {
-        if !stores.iter().any(|s| s.name() == store) {
-            return Err(Error::MissingStore(store.to_owned()));
-        }
-        match write {
-            Logged::SetLeaf(hash) => trees.get_mut(store)?.set(key, hash),
-            Logged::Delete if trees.has(store) => trees.get_mut(store)?.remove(key).map(|_| ()),
-            Logged::Delete | Logged::Set => Ok(()),
-        }
+/// Key, new leaf, and whether the key was there.
+type LoggedWrite = (Vec<u8>, Option<Hash>, bool);
+
+/// Writes of a height to trees.
+fn read<'a>(db: &Db, stores: &'a [StoreId], height: u64) -> Result<BTreeMap<&'a str, Vec<LoggedWrite>>> {
+    let mut log = BTreeMap::<_, Vec<_>>::new();
+    record::read_log(db, height, &mut |name, key, write| {
+        let store = stores.iter().find(|s| s.name() == name);
+        let store = store.ok_or_else(|| Error::MissingStore(name.to_owned()))?;
+        let (leaf, present) = match write {
+            Logged::SetLeaf { hash, present } => (Some(hash), present),
+            Logged::Delete if store.is_proven() => (None, true),
+            Logged::Delete | Logged::Set => return Ok(()),
+        };
+        log.entry(store.name()).or_default().push((key.to_vec(), leaf, present));
+        Ok(())
     })?;
-    check_app_hash(trees, height, &Commit::get(db, height)?)?;
-    trees.commit(height);
-    Ok(())
+    Ok(log)
 }
 
-/// Compares the version begun with what was committed. Stores that came later are empty, and left out.
-fn check_app_hash(trees: &mut Trees, height: u64, commit: &Commit) -> Result<()> {
-    let mut roots = trees.roots()?;
+fn tree_writes<'a>(log: &'a BTreeMap<&str, Vec<LoggedWrite>>) -> TreeWrites<'a> {
+    let write = |(key, leaf, present): &'a LoggedWrite| TreeWrite { key, leaf: *leaf, present: *present };
+    log.iter().map(|(name, log)| (*name, log.iter().map(write).collect())).collect()
+}
+
+/// Compares the roots of the trees with what was committed. Stores that came later are empty, and left out.
+fn check_app_hash(mut roots: Roots, height: u64, commit: &Commit) -> Result<()> {
     roots.retain(|(name, root)| {
         commit.roots.iter().any(|(known, _)| known == name) || *root != hash::empty_root()
     });

@@ -79,7 +79,8 @@ pub struct Options {
     pub proof_versions: u64,
     /// Tree nodes kept only for those versions; above it the oldest go first.
     pub proof_nodes: usize,
-    /// Tree writes after which a checkpoint begins; a start replays at most about twice as many.
+    /// Tree writes after which a checkpoint begins, unless an eighth of all entries is more; a start replays these and
+    /// those made while the checkpoint was written.
     pub checkpoint_writes: u64,
     /// Bytes of a checkpoint that one commit writes.
     pub checkpoint_bytes: usize,
@@ -104,6 +105,12 @@ impl Default for Options {
 }
 
 impl Options {
+    /// Tree writes before the last height that a start replays height by height, so that proofs are there again; those
+    /// before them only count for the tree that they lead to.
+    pub(crate) fn replay_whole(&self) -> u64 {
+        self.checkpoint_writes.div_euclid(4)
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
         self.pruning.check()?;
         for (name, value) in [

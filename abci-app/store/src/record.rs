@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::hash::Hash;
 
 /// Format that this program writes and reads.
-pub(crate) const FORMAT: u64 = 1;
+pub(crate) const FORMAT: u64 = 2;
 
 pub(crate) const COMMIT: &[u8] = b"commit/";
 pub(crate) const EXTRA: &[u8] = b"extra/";
@@ -80,8 +80,13 @@ pub(crate) enum Logged {
     Delete,
     /// To a store without a tree.
     Set,
-    /// The hash of the new leaf.
-    SetLeaf(Hash),
+    /// To a tree.
+    SetLeaf {
+        /// Of the new leaf.
+        hash: Hash,
+        /// Whether it replaces one.
+        present: bool,
+    },
 }
 
 /// Called with store, key and write of each entry of a log.
@@ -121,8 +126,8 @@ impl LogWriter {
         match write {
             Logged::Delete => self.out.push(0),
             Logged::Set => self.out.push(1),
-            Logged::SetLeaf(hash) => {
-                self.out.push(2);
+            Logged::SetLeaf { hash, present } => {
+                self.out.push(if present { 4 } else { 2 });
                 self.out.extend_from_slice(&hash);
             }
         }
@@ -155,7 +160,7 @@ pub(crate) fn read_log(db: &Db, height: u64, visit: &mut VisitLog<'_>) -> Result
             let write = match input.byte()? {
                 0 => Logged::Delete,
                 1 => Logged::Set,
-                2 => Logged::SetLeaf(input.hash()?),
+                kind @ (2 | 4) => Logged::SetLeaf { hash: input.hash()?, present: kind == 4 },
                 3 => {
                     store = input.text()?;
                     continue;

@@ -37,12 +37,12 @@ impl Shared {
         }
         let before = self.begun.load(SeqCst);
         let quiet = self.done.load(SeqCst) == before;
-        let value = self.db.get(Cf::Flat, key)?;
+        let value = self.db.get(Cf::Flat, key)?.map(|v| v.to_vec());
         if fill && quiet {
             // No commit began between the two looks, so none wrote the entry.
-            self.cache.put(key.to_vec(), value.as_deref(), || self.begun.load(SeqCst) == before);
+            self.cache.put(key.to_vec(), value.clone(), || self.begun.load(SeqCst) == before);
         }
-        Ok(value.map(|v| v.to_vec()))
+        Ok(value)
     }
 
     /// What the entry held at `height` if it was changed after it.

@@ -16,7 +16,8 @@ use crate::options::Options;
 use crate::prune::Pruner;
 use crate::record::{self, Commit, LogWriter, Logged};
 use crate::snapshot::{Shared, Snapshot};
-use crate::trees::Trees;
+use crate::tree::TreeWrite;
+use crate::trees::{TreeWrites, Trees};
 use crate::{load, names};
 
 /// A committed version.
@@ -77,10 +78,17 @@ struct Staged {
 /// One write, with what it replaces.
 struct Write {
     store: StoreId,
-    key: Vec<u8>,
+    /// Name of the store and key, as on disk.
+    flat_key: Vec<u8>,
     old: Option<Vec<u8>>,
     new: Option<Vec<u8>>,
     leaf: Option<Hash>,
+}
+
+impl Write {
+    fn key(&self) -> &[u8] {
+        self.flat_key.get(self.store.name().len().saturating_add(1)..).unwrap_or_default()
+    }
 }
 
 impl Store {
@@ -179,24 +187,14 @@ impl Store {
         for (store, changes) in changes {
             self.collect(store, height, changes, &mut writes)?;
         }
-        let mut trees = self.shared.trees.write().unwrap_or_else(PoisonError::into_inner);
-        trees.begin(height);
-        let mut count = latest.writes();
-        for chunk in writes.chunk_by(|a, b| a.store == b.store) {
-            let Some(store) = chunk.first().map(|w| w.store).filter(|s| s.is_proven()) else { continue };
-            let tree = trees.get_mut(store.name())?;
-            for write in chunk {
-                match write.leaf {
-                    Some(hash) => tree.set(&write.key, hash)?,
-                    None if !tree.remove(&write.key)? => {
-                        return Err(Error::damaged("a value without a leaf"));
-                    }
-                    None => {}
-                }
-            }
-            count = count.saturating_add(to_u64(chunk.len()));
+        let mut by_tree = TreeWrites::new();
+        for write in writes.iter().filter(|w| w.store.is_proven()) {
+            let tree_write = TreeWrite { key: write.key(), leaf: write.leaf, present: write.old.is_some() };
+            by_tree.entry(write.store.name()).or_default().push(tree_write);
         }
-        let roots = trees.roots()?;
+        let count = by_tree.values().map(|w| to_u64(w.len())).fold(latest.writes(), u64::saturating_add);
+        let mut trees = self.shared.trees.write().unwrap_or_else(PoisonError::into_inner);
+        let roots = trees.stage(height, by_tree)?;
         drop(trees);
         let app_hash = hash::app_hash(&roots);
         let commit = Commit { app_hash, writes: count, roots };
@@ -213,13 +211,14 @@ impl Store {
             if key.is_empty() || key.len() > MAX_KEY {
                 return Err(Error::KeyLength { store: store.name(), len: key.len(), max: MAX_KEY });
             }
-            let old = self.shared.latest(&flat_key(store.name(), &key), false)?;
+            let flat_key = flat_key(store.name(), &key);
+            let old = self.shared.latest(&flat_key, false)?;
             if old.is_none() && new.is_none() {
                 continue;
             }
             let leaf =
                 new.as_ref().filter(|_| store.is_proven()).map(|value| hash::leaf(height, &key, value));
-            out.push(Write { store, key, old, new, leaf });
+            out.push(Write { store, flat_key, old, new, leaf });
         }
         Ok(())
     }
@@ -262,7 +261,7 @@ impl Store {
         #[cfg(any(test, feature = "failpoints"))]
         self.fail_here(FailPoint::AfterWrite)?;
         for write in writes {
-            shared.cache.put(flat_key(write.store.name(), &write.key), write.new.as_deref(), || true);
+            shared.cache.put(write.flat_key, write.new, || true);
         }
         {
             let mut trees = shared.trees.write().unwrap_or_else(PoisonError::into_inner);
@@ -323,23 +322,24 @@ impl Store {
 fn put_writes(batch: &mut Batch<'_>, height: u64, writes: &[Write], first: bool) -> Result<()> {
     let mut log = LogWriter::new(height);
     for write in writes {
-        let key = flat_key(write.store.name(), &write.key);
+        let key = &write.flat_key;
         if !first {
             let mut record = vec![u8::from(write.old.is_some())];
             record.extend_from_slice(write.old.as_deref().unwrap_or_default());
-            batch.put(Cf::History, &history_key(&history_prefix(&key), height), &record)?;
+            batch.put(Cf::History, &history_key(&history_prefix(key), height), &record)?;
         }
         let logged = match &write.new {
             None => {
-                batch.delete(Cf::Flat, &key)?;
+                batch.delete(Cf::Flat, key)?;
                 Logged::Delete
             }
             Some(value) => {
-                batch.put(Cf::Flat, &key, value)?;
-                write.leaf.map_or(Logged::Set, Logged::SetLeaf)
+                batch.put(Cf::Flat, key, value)?;
+                let present = write.old.is_some();
+                write.leaf.map_or(Logged::Set, |hash| Logged::SetLeaf { hash, present })
             }
         };
-        log.add(batch, write.store.name(), &write.key, logged)?;
+        log.add(batch, write.store.name(), write.key(), logged)?;
     }
     log.flush(batch)
 }

@@ -4,7 +4,8 @@
 //! the version being staged are changed in place. A version remembers which nodes of the one before it no longer
 //! has; they are freed when the version before is forgotten. Values are not held: a leaf needs only its hash.
 
-use std::cmp::Ordering;
+mod write;
+
 use std::collections::VecDeque;
 
 use crate::error::Result;
@@ -105,15 +106,18 @@ struct Version {
     gone: Changed,
 }
 
-/// What is left of a subtree after a removal.
-struct Removed {
-    node: Option<NodeId>,
-    /// New first key, if it was the first leaf that went.
-    first: Option<KeyId>,
-}
-
 /// The keys below and above a key.
 pub(crate) type Neighbours<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
+
+/// A write to a tree.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TreeWrite<'a> {
+    pub(crate) key: &'a [u8],
+    /// Hash of the new leaf, `None` to remove it.
+    pub(crate) leaf: Option<Hash>,
+    /// Whether the key is there; it must be, to be removed.
+    pub(crate) present: bool,
+}
 
 /// A tree and its versions; see the module.
 #[derive(Debug, Default)]
@@ -122,7 +126,10 @@ pub(crate) struct Tree {
     inners: Slab<Inner>,
     keys: Keys,
     versions: VecDeque<Version>,
+    /// Version that writes give to nodes.
     working: u64,
+    /// Last committed version: nodes of later ones belong to nobody else and are changed in place.
+    committed: u64,
     root: Option<NodeId>,
     made: Changed,
     gone: Changed,
@@ -135,6 +142,12 @@ impl Tree {
         self.free(made);
         self.gone = Changed::default();
         self.root = self.versions.back().and_then(|v| v.root);
+        self.working = height;
+        self.committed = self.versions.back().map_or(0, |v| v.height);
+    }
+
+    /// Goes on to version `height` without committing the one begun: only the last of several will be looked at.
+    pub(crate) fn skip_to(&mut self, height: u64) {
         self.working = height;
     }
 
@@ -217,188 +230,11 @@ impl Tree {
         Ok(NodeId(self.inners.insert(inner, LEAF)?))
     }
 
-    /// Sets the leaf of `key`; `hash` is the leaf's hash, its version being the one begun.
-    pub(crate) fn set(&mut self, key: &[u8], hash: Hash) -> Result<()> {
-        self.root = Some(match self.root {
-            None => self.new_leaf(key, hash)?.0,
-            Some(root) => self.set_at(root, key, hash)?.0,
-        });
-        Ok(())
-    }
-
-    fn new_leaf(&mut self, key: &[u8], hash: Hash) -> Result<(NodeId, KeyId)> {
-        let key = self.keys.insert(key)?;
-        self.made.keys.push(key);
-        let leaf = self.add_leaf(Leaf { hash, version: self.working, key })?;
-        self.made.nodes.push(leaf);
-        Ok((leaf, key))
-    }
-
-    /// Returns the subtree, and whether the key was there before (then no height changed).
-    fn set_at(&mut self, at: NodeId, key: &[u8], hash: Hash) -> Result<(NodeId, bool)> {
-        if at.is_leaf() {
-            return self.set_leaf(at, key, hash);
-        }
-        let node = self.own(at)?;
-        let inner = *self.inner(node)?;
-        let side = if key < self.key(inner.key)? { Side::Left } else { Side::Right };
-        let (child, replaced) = self.set_at(inner.child(side), key, hash)?;
-        self.inner_mut(node)?.set_child(side, child);
-        if replaced {
-            return Ok((node, true));
-        }
-        self.refresh(node)?;
-        Ok((self.balance(node)?, false))
-    }
-
-    fn set_leaf(&mut self, at: NodeId, key: &[u8], hash: Hash) -> Result<(NodeId, bool)> {
-        let old = *self.leaf(at)?;
-        let (left, right, split) = match key.cmp(self.key(old.key)?) {
-            Ordering::Equal if old.version == self.working => {
-                self.leaves.get_mut(at.0 & !LEAF)?.hash = hash;
-                return Ok((at, true));
-            }
-            Ordering::Equal => {
-                let leaf = self.add_leaf(Leaf { hash, version: self.working, key: old.key })?;
-                self.made.nodes.push(leaf);
-                self.gone.nodes.push(at);
-                return Ok((leaf, true));
-            }
-            Ordering::Less => (self.new_leaf(key, hash)?.0, at, old.key),
-            Ordering::Greater => {
-                let (leaf, key) = self.new_leaf(key, hash)?;
-                (at, leaf, key)
-            }
-        };
-        let node = self.add_inner(Inner::new(self.working, left, right, split))?;
-        self.made.nodes.push(node);
-        self.refresh(node)?;
-        Ok((node, false))
-    }
-
-    /// Removes the leaf of `key`; `false` if there is none, and then nothing changes.
-    pub(crate) fn remove(&mut self, key: &[u8]) -> Result<bool> {
+    /// Whether the version begun has the key.
+    pub(crate) fn has(&self, key: &[u8]) -> Result<bool> {
         let Some(root) = self.root else { return Ok(false) };
         let leaf = self.leaf(self.descend(root, key)?)?;
-        if self.key(leaf.key)? != key {
-            return Ok(false);
-        }
-        self.root = self.remove_at(root, key)?.node;
-        Ok(true)
-    }
-
-    fn remove_at(&mut self, at: NodeId, key: &[u8]) -> Result<Removed> {
-        if at.is_leaf() {
-            let key = self.leaf(at)?.key;
-            self.gone.nodes.push(at);
-            self.gone.keys.push(key);
-            return Ok(Removed { node: None, first: None });
-        }
-        let inner = *self.inner(at)?;
-        let side = if key < self.key(inner.key)? { Side::Left } else { Side::Right };
-        let removed = self.remove_at(inner.child(side), key)?;
-        let Some(child) = removed.node else {
-            // The sibling moves up as it is, with its old version.
-            self.gone.nodes.push(at);
-            let first = (side == Side::Left).then_some(inner.key);
-            return Ok(Removed { node: Some(inner.child(side.other())), first });
-        };
-        let node = self.own(at)?;
-        let slot = self.inner_mut(node)?;
-        slot.set_child(side, child);
-        let first = match (side, removed.first) {
-            (Side::Left, first) => first,
-            (Side::Right, None) => None,
-            (Side::Right, Some(first)) => {
-                slot.key = first;
-                None
-            }
-        };
-        self.refresh(node)?;
-        Ok(Removed { node: Some(self.balance(node)?), first })
-    }
-
-    /// The node itself if the version begun made it, else a copy of it in that version.
-    fn own(&mut self, id: NodeId) -> Result<NodeId> {
-        let mut inner = *self.inner(id)?;
-        if inner.version() == self.working {
-            return Ok(id);
-        }
-        inner.stamp = self.working.wrapping_shl(8) | u64::from(inner.height());
-        let copy = self.add_inner(inner)?;
-        self.made.nodes.push(copy);
-        self.gone.nodes.push(id);
-        Ok(copy)
-    }
-
-    /// Height and size from the children.
-    fn refresh(&mut self, id: NodeId) -> Result<()> {
-        let Inner { left, right, .. } = *self.inner(id)?;
-        let height = self.height(left)?.max(self.height(right)?).saturating_add(1);
-        let size = self.size(left)?.saturating_add(self.size(right)?);
-        let node = self.inner_mut(id)?;
-        node.set_height(height);
-        node.size = size;
-        Ok(())
-    }
-
-    /// How much higher the left child is.
-    fn lean(&self, id: NodeId) -> Result<i16> {
-        let inner = self.inner(id)?;
-        let (left, right) = (self.height(inner.left)?, self.height(inner.right)?);
-        Ok(i16::from(left).saturating_sub(i16::from(right)))
-    }
-
-    fn balance(&mut self, id: NodeId) -> Result<NodeId> {
-        let lean = self.lean(id)?;
-        let (heavy, wrong) = match lean {
-            2.. => (Side::Left, Ordering::Less),
-            ..=-2 => (Side::Right, Ordering::Greater),
-            _ => return Ok(id),
-        };
-        let child = self.inner(id)?.child(heavy);
-        if self.lean(child)?.cmp(&0) == wrong {
-            let child = self.rotate(child, heavy.other())?;
-            self.inner_mut(id)?.set_child(heavy, child);
-        }
-        self.rotate(id, heavy)
-    }
-
-    /// Lifts the child on `side` above the node. Both get the version begun.
-    fn rotate(&mut self, id: NodeId, side: Side) -> Result<NodeId> {
-        let node = self.own(id)?;
-        let child = self.inner(node)?.child(side);
-        let top = self.own(child)?;
-        let middle = self.inner(top)?.child(side.other());
-        self.inner_mut(node)?.set_child(side, middle);
-        self.inner_mut(top)?.set_child(side.other(), node);
-        self.refresh(node)?;
-        self.refresh(top)?;
-        Ok(top)
-    }
-
-    /// Root hash of the version begun.
-    pub(crate) fn root_hash(&mut self) -> Result<Hash> {
-        match self.root {
-            None => Ok(hash::empty_root()),
-            Some(root) => self.rehash(root, &mut Vec::with_capacity(128)),
-        }
-    }
-
-    /// Nodes of older versions have their hash; those of the version begun are reached through each other.
-    fn rehash(&mut self, id: NodeId, scratch: &mut Vec<u8>) -> Result<Hash> {
-        if id.is_leaf() {
-            return Ok(self.leaf(id)?.hash);
-        }
-        let inner = *self.inner(id)?;
-        if inner.version() != self.working {
-            return Ok(inner.hash);
-        }
-        let left = self.rehash(inner.left, scratch)?;
-        let right = self.rehash(inner.right, scratch)?;
-        let hash = hash::inner(scratch, (inner.height(), inner.size, inner.version()), &left, &right);
-        self.inner_mut(id)?.hash = hash;
-        Ok(hash)
+        Ok(self.key(leaf.key)? == key)
     }
 
     /// The leaf where a search for `key` ends.

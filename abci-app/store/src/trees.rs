@@ -1,11 +1,52 @@
 //! The trees of all stores, moving together.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::thread::{Scope, ScopedJoinHandle};
+
+use geodesic_core::store::StorageError;
 
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::options::Options;
-use crate::tree::Tree;
+use crate::tree::{Tree, TreeWrite};
+
+/// Fewer writes are done sooner than a thread starts.
+const WORTH_A_THREAD: usize = 500;
+
+/// Writes by store.
+pub(crate) type TreeWrites<'a> = BTreeMap<&'a str, Vec<TreeWrite<'a>>>;
+
+/// Roots by name.
+pub(crate) type Roots = Vec<(String, Hash)>;
+
+/// A root that is known, or being computed.
+enum Root<'scope> {
+    Now(Hash),
+    Later(ScopedJoinHandle<'scope, Result<Hash>>),
+}
+
+impl Root<'_> {
+    fn wait(self) -> Result<Hash> {
+        match self {
+            Self::Now(root) => Ok(root),
+            Self::Later(thread) => join(thread),
+        }
+    }
+}
+
+/// Starts a thread of `scope`.
+pub(crate) fn spawn<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    work: impl FnOnce() -> Result<T> + Send + 'scope,
+) -> Result<ScopedJoinHandle<'scope, Result<T>>> {
+    let thread = std::thread::Builder::new().spawn_scoped(scope, work);
+    thread.map_err(|error| Error::Storage(StorageError(error.to_string())))
+}
+
+/// Waits for a thread.
+pub(crate) fn join<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+    thread.join().map_err(|_| Error::Storage(StorageError("a tree's thread panicked".into())))?
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct Trees {
@@ -25,6 +66,7 @@ impl Trees {
         self.trees.get(name).ok_or_else(|| Error::UnknownStore(name.into()))
     }
 
+    #[cfg(test)]
     pub(crate) fn get_mut(&mut self, name: &str) -> Result<&mut Tree> {
         self.trees.get_mut(name).ok_or_else(|| Error::UnknownStore(name.into()))
     }
@@ -37,13 +79,59 @@ impl Trees {
         self.trees.iter().map(|(name, tree)| (*name, tree))
     }
 
-    pub(crate) fn begin(&mut self, height: u64) {
-        self.trees.values_mut().for_each(|tree| tree.begin(height));
+    /// Begins version `height` of every tree and applies `writes`, sorted by key, to it. Returns all roots by name.
+    pub(crate) fn stage(&mut self, height: u64, writes: TreeWrites<'_>) -> Result<Roots> {
+        self.each(writes, |tree, writes| {
+            tree.begin(height);
+            tree.apply(writes)?;
+            tree.root_hash()
+        })
     }
 
-    /// Root of every tree in the version begun, by name.
-    pub(crate) fn roots(&mut self) -> Result<Vec<(String, Hash)>> {
-        self.trees.iter_mut().map(|(name, tree)| Ok(((*name).to_owned(), tree.root_hash()?))).collect()
+    /// Applies the writes of `height`, of which nothing else is wanted: no hash, no version of its own.
+    pub(crate) fn skip(&mut self, height: u64, writes: TreeWrites<'_>) -> Result<()> {
+        self.each(writes, |tree, writes| {
+            tree.skip_to(height);
+            tree.apply(writes)?;
+            Ok(Hash::default())
+        })?;
+        Ok(())
+    }
+
+    /// Roots after heights that were skipped.
+    pub(crate) fn roots(&mut self) -> Result<Roots> {
+        self.each(TreeWrites::new(), |tree, _| tree.root_hash())
+    }
+
+    /// Does the work of every tree. Trees with many writes work at the same time; they know nothing of each other, so
+    /// the result is the same.
+    fn each(
+        &mut self,
+        mut writes: TreeWrites<'_>,
+        work: impl Fn(&mut Tree, &[TreeWrite<'_>]) -> Result<Hash> + Sync,
+    ) -> Result<Roots> {
+        if let Some(name) = writes.keys().find(|name| !self.trees.contains_key(*name)) {
+            return Err(Error::UnknownStore((*name).to_owned()));
+        }
+        let work = &work;
+        std::thread::scope(|scope| {
+            let mut roots = Vec::new();
+            for (name, tree) in &mut self.trees {
+                let writes = writes.remove(name).unwrap_or_default();
+                let root = if writes.len() >= WORTH_A_THREAD {
+                    Root::Later(spawn(scope, move || work(tree, &writes))?)
+                } else {
+                    Root::Now(work(tree, &writes)?)
+                };
+                roots.push(((*name).to_owned(), root));
+            }
+            roots.into_iter().map(|(name, root)| Ok((name, root.wait()?))).collect()
+        })
+    }
+
+    /// Every tree by name, to be changed apart from the others.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&'static str, &mut Tree)> {
+        self.trees.iter_mut().map(|(name, tree)| (*name, tree))
     }
 
     pub(crate) fn commit(&mut self, height: u64) {
@@ -76,6 +164,12 @@ impl Trees {
                 first.1 = 0;
             }
         }
+    }
+
+    /// Leaves of all trees at `height`.
+    pub(crate) fn leaves(&self, height: u64) -> u64 {
+        let leaves = |tree: &Tree| tree.version(height).flatten().and_then(|root| tree.size(root).ok());
+        self.trees.values().filter_map(leaves).map(u64::from).fold(0, u64::saturating_add)
     }
 
     /// First and last height held.

@@ -34,7 +34,7 @@ fn small() -> Options {
         block_cache_bytes: 1 << 20,
         write_buffer_bytes: 1 << 20,
         proof_versions: 12,
-        checkpoint_writes: 150,
+        checkpoint_writes: 600,
         checkpoint_bytes: 3_000,
         ..Options::default()
     }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::{ACC, BANK, INDEX, QUIET, Rng, STORES, naive, open, small};
 use crate::hash::{self, Hash};
-use crate::tree::Tree;
+use crate::tree::{Tree, TreeWrite};
 use crate::{Error, Proof, Store};
 
 type Ops = Vec<(u8, Option<u8>)>;
@@ -34,7 +34,24 @@ proptest! {
                 }
                 tree.begin(version);
             }
-            for (key, value) in ops {
+            if version % 2 == 0 {
+                // A block: sorted, each key once, replacements together.
+                let block: BTreeMap<_, _> = ops.iter().map(|(k, v)| ([k % keys, 1], *v)).collect();
+                let mut writes = Vec::new();
+                for (key, value) in &block {
+                    let present = tree.has(key).unwrap();
+                    if let Some(value) = value {
+                        let leaf = Some(hash::leaf(version, key, &[*value]));
+                        writes.push(TreeWrite { key, leaf, present });
+                        twin = Some(naive::set(twin.as_ref(), key, &[*value], version));
+                    } else if present {
+                        writes.push(TreeWrite { key, leaf: None, present });
+                        twin = naive::remove(twin.as_ref().unwrap(), key, version).unwrap();
+                    }
+                }
+                tree.apply(&writes).unwrap();
+            }
+            for (key, value) in ops.iter().filter(|_| version % 2 == 1) {
                 let key = &[key % keys, 1][..];
                 match value {
                     Some(value) => {
