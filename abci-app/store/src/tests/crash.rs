@@ -161,7 +161,7 @@ fn trees_that_do_not_give_the_app_hash_are_refused() {
 #[test]
 fn another_format_is_refused() {
     let error = opened_after(|_, batch| record::put_number(batch, "format", 99).unwrap()).unwrap_err();
-    assert_eq!(error, Error::Format { found: 99, supported: 1 });
+    assert_eq!(error, Error::Format { found: 99, supported: record::FORMAT });
     let error = opened_after(|_, batch| batch.delete(Cf::Meta, b"format").unwrap()).unwrap_err();
     assert!(error.to_string().contains("record format is missing"), "{error}");
 }
