@@ -124,3 +124,21 @@ pub fn punish_double_sign(
     SIGNING_INFO.set(ctx, &len(consensus), &info)?;
     Ok(true)
 }
+
+/// Jails a validator, for what another module punishes it, until `downtime_jail_duration` from now, or longer if it was to stay
+/// longer. Does nothing if it does not exist.
+///
+/// # Errors
+/// [`StateError`] if the disk fails or the books are wrong.
+pub fn jail(ctx: &mut Ctx, ports: &dyn Ports, consensus: &Address) -> Result<(), StateError> {
+    let Some(validator) = ports.validator_by_consensus(ctx, consensus)? else { return Ok(()) };
+    let mut info = info(ctx, consensus)?;
+    let until = time::after_block(ctx, Params::load(ctx)?.downtime_jail_ns);
+    if !validator.jailed {
+        ports.jail(ctx, consensus)?;
+        events::jailed(ctx, consensus);
+    }
+    info.jailed_until = info.jailed_until.into_iter().chain([until]).max_by_key(|t| (t.seconds, t.nanos));
+    tracing::info!(validator = info.address, "validator jailed");
+    SIGNING_INFO.set(ctx, &len(consensus), &info)
+}

@@ -22,7 +22,7 @@ use geodesic_proto::prost_types::Any;
 use serde_json::value::RawValue;
 
 pub use bitmap::Chunk;
-pub use blocks::{Vote, handle_votes, punish_double_sign};
+pub use blocks::{Vote, handle_votes, jail, punish_double_sign};
 pub use errors::Error;
 pub use genesis::validate_genesis;
 pub use hooks::{Hook, on_hook};

@@ -7,7 +7,7 @@ use common::*;
 use geodesic_core::item::LenAddress;
 use geodesic_core::{Dec, StateError};
 use geodesic_proto::prost_types::Timestamp;
-use geodesic_slashing::{Hook, keys, on_hook, punish_double_sign};
+use geodesic_slashing::{Hook, jail, keys, on_hook, punish_double_sign};
 use proptest::prelude::*;
 
 fn chunks(chain: &Chain, i: u8) -> usize {
@@ -96,6 +96,27 @@ fn a_double_sign_is_for_good() {
     chain.world.change(1, |m| m.validator.jailed = true);
     assert_eq!(punish_double_sign(&mut chain.ctx, &chain.world, &consensus(1), 11, 23), Ok(true));
     assert_eq!(chain.events(), [slashed.replace(&address, &valcons(1))], "in jail already");
+}
+
+#[test]
+fn another_modules_jail_has_the_time_of_downtime() {
+    let mut chain = Chain::new(2, &params_json("4", "0.5"));
+    chain.block(5, &[(1, true)]);
+    let now = chain.ctx.block.time_ns / 1_000_000_000;
+    let mut until = |i: u8| {
+        jail(&mut chain.ctx, &chain.world, &consensus(i)).unwrap();
+        assert!(chain.world.members.borrow()[usize::from(i)].validator.jailed);
+        let until = chain.info(i).jailed_until.unwrap().seconds;
+        chain.ctx.block.time_ns += 5_000_000_000;
+        until
+    };
+    assert_eq!(until(0), now + 600, "one that was never in the set");
+    assert_eq!(until(0), now + 605, "again: from now on");
+    assert!(punish_double_sign(&mut chain.ctx, &chain.world, &consensus(1), 1, 23).unwrap());
+    jail(&mut chain.ctx, &chain.world, &consensus(1)).unwrap();
+    assert_eq!(chain.info(1).jailed_until.unwrap().to_string(), "9999-12-31T23:59:59Z", "never shorter");
+    jail(&mut chain.ctx, &chain.world, &consensus(9)).unwrap();
+    assert!(chain.world.slashes.borrow().len() == 1, "jailing burns nothing");
 }
 
 #[test]

@@ -246,12 +246,15 @@ fn forget_activations(ctx: &mut Ctx) -> Result<(), Error> {
     Ok(())
 }
 
-/// The collateral that an operator had at the activation whose powers were in force at a height; `None` if it had no
-/// share then, or that is too long ago.
+/// The collateral that an operator had at the last activation in a block before `height`; `None` if it had no share then, or
+/// that is too long ago.
+///
+/// An activation ends its block, so one in the block of the infraction itself gave the power to nobody who committed it:
+/// a double sign at height g is looked up with g - 1, and its power came from g - 2 or earlier. Genesis is at height 0, before
+/// everything.
 pub(crate) fn backing_at(ctx: &Ctx, operator: &Address, height: i64) -> Result<Option<Int>, Error> {
     let Some(operator) = operator.as_20() else { return Ok(None) };
-    let mut end = keys::ACTIVATIONS.key(&u64::try_from(height).unwrap_or_default());
-    end.push(0);
+    let end = keys::ACTIVATIONS.key(&u64::try_from(height).unwrap_or_default().max(1));
     let start = keys::ACTIVATIONS.prefix_bytes().to_vec();
     let range = Range { start, end: Some(end), reverse: true };
     match keys::ACTIVATIONS.walk(ctx, &range)?.next().transpose()? {

@@ -255,6 +255,27 @@ fn unbondings_begun_after_the_infraction_pay() {
 }
 
 #[test]
+fn an_activation_in_the_block_of_the_infraction_backed_nothing_in_it() {
+    let mut chain = chain(10, &[10_000_000, 10_000_000]);
+    chain.delegate(9, 0, 10_000_000);
+    activate(&mut chain, &[(0, 1), (1, 1)]); // at the end of height 1: 20 million from now on
+    chain.next(5);
+    let (operator, tenth) = (account(0), "0.1".parse::<Dec>().unwrap());
+    let who = Offender::Operator(&operator);
+    for (height, want) in [
+        (0, 1_000_000_u64), // signed at the first height: what genesis gave
+        (1, 1_000_000),     // signed at 2, where the powers of genesis were in force
+        (2, 2_000_000),     // signed at 3, where the new ones are
+    ] {
+        let before = chain.validator(0).tokens;
+        let burned = slash(&mut chain.ctx, &chain.world, who, height, Stake::Power(0), tenth).unwrap();
+        assert_eq!(burned, want.into(), "height {height}");
+        let refill = before.checked_sub(chain.validator(0).tokens).unwrap().to_u64().unwrap();
+        chain.delegate(8, 0, refill);
+    }
+}
+
+#[test]
 fn coins_that_came_after_powers_were_given_do_not_pay_more_than_what_backed_them() {
     let mut chain = chain(10, &[10_000_000, 10_000_000]);
     chain.delegate(9, 0, 90_000_000);
