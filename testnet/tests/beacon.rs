@@ -138,6 +138,23 @@ fn a_block_without_beacon_falls_back_to_its_hash() {
     assert_eq!(beacon(&net), (BeaconSource::Vrf, 4));
 }
 
+/// A validator that is alone and has lost its VRF secret can make the blocks that bring it a new one.
+#[test]
+fn a_set_of_one_without_its_key_goes_on() {
+    let mut net = Net::new(Spec { stakes: vec![250_000_000_000], ..Spec::default() }).unwrap();
+    net.run_to(3).unwrap();
+    assert_eq!(beacon(&net), (BeaconSource::Vrf, 1));
+    for lost in [Vec::new(), net.operators[0].vrf.prove(b"another key's").to_vec()] {
+        net.votes[0] = Vote::Bytes(lost);
+        net.run_to(net.height() + 3).unwrap();
+        assert_eq!(beacon(&net), (BeaconSource::BlockHash, 0));
+        check(&net).unwrap();
+    }
+    net.votes[0] = Vote::Honest;
+    net.run_to(net.height() + 2).unwrap();
+    assert_eq!(beacon(&net), (BeaconSource::Vrf, 1));
+}
+
 #[test]
 fn a_user_cannot_send_a_beacon() {
     let mut net = Net::new(Spec::default()).unwrap();

@@ -151,6 +151,28 @@ fn proposals_that_nobody_votes_for() {
 }
 
 #[test]
+fn a_set_of_one_may_go_on_without_its_proof() {
+    let mut ctx = chain();
+    advance(&mut ctx, None).unwrap();
+    let alone: geodesic_seeds::Proofs = set().into_iter().take(1).collect();
+    let none = collect(&ctx, &alone, &[(vec![1; 20], vec![7; 80])]).unwrap();
+    assert!(none.proofs.is_empty() && check_proofs(&ctx, &alone, &none).is_ok());
+    let two: geodesic_seeds::Proofs = set().into_iter().take(2).collect();
+    assert!(check_proofs(&ctx, &two, &none).is_err(), "there are others whose proofs can be had");
+    let mut wrong = collect(&ctx, &alone, &proofs(&ctx, &[1])).unwrap();
+    assert!(check_proofs(&ctx, &alone, &wrong).is_ok(), "its own");
+    wrong.proofs[0].output[0] ^= 1;
+    assert!(check_proofs(&ctx, &alone, &wrong).is_err(), "a false one is no better for it");
+    // Without proofs the hash of the block stands in: else everyone could compute the beacons to come.
+    ctx.block.height += 1;
+    let mut other = ctx.clone();
+    other.block.hash = vec![9; 32];
+    assert_ne!(advance(&mut ctx, Some(&none)).unwrap(), advance(&mut other, Some(&none)).unwrap());
+    let stored = geodesic_seeds::keys::BEACON.get(&ctx, &ctx.block.height).unwrap().unwrap();
+    assert_eq!((stored.source(), stored.contributors), (pb::BeaconSource::BlockHash, 0));
+}
+
+#[test]
 fn beacons_depend_on_all_that_goes_in() {
     let mut ctx = chain();
     advance(&mut ctx, None).unwrap();
