@@ -4,8 +4,13 @@
 mod common;
 
 use common::{balance, cases, has_deposit, play_epoch, power, validator, void, weight};
+use geodesic_proto::any;
+use geodesic_proto::cosmos::base::v1beta1::Coin;
+use geodesic_proto::cosmos::staking::v1beta1::{
+    MsgUndelegate, QueryUnbondingDelegationRequest, QueryUnbondingDelegationResponse,
+};
 use geodesic_proto::geodesic::pow::v1::{CaseKind, CaseOutcome, VoidReason};
-use geodesic_testnet::driver::{Guild, Habits, Net, Serves, Spec};
+use geodesic_testnet::driver::{DENOM, Guild, Habits, Net, Serves, Spec};
 
 /// 250,000 GEO, what every validator of [`Spec::default`] delegates.
 const STAKE: u64 = 250_000_000_000;
@@ -117,6 +122,40 @@ fn who_hides_its_fakes_gets_nothing_and_is_not_slashed() {
     guild.set_habits(3, Habits::default());
     the_honest_go_on(&mut net, &mut guild);
     assert!(weight(&net, 1, 3).unwrap().weight > 0, "honest again, it earns again");
+}
+
+/// THREATS 2, number 28: coins that leave after the draw lower the power at once, and pay for the fraud all the same.
+#[test]
+fn a_faker_that_takes_its_coins_out_pays_as_if_they_were_there() {
+    let mut net = Net::new(Spec::default()).unwrap();
+    let (honest, faker) = (Habits::default(), Habits { fakes: 20, claims: false, ..Habits::default() });
+    let mut guild = Guild::new(&net, &[honest, honest, honest, faker]);
+    net.step().unwrap();
+    guild.run_to(&mut net, 7).unwrap();
+    let (operator, before) = (std::sync::Arc::clone(&net.operators[3]), power(&net, 3));
+    let undelegate = MsgUndelegate {
+        delegator_address: operator.wallet.text.clone(),
+        validator_address: operator.wallet.valoper().unwrap(),
+        amount: Some(Coin { denom: DENOM.to_owned(), amount: (STAKE / 2).to_string() }),
+    };
+    let tx = net.send(&operator.wallet, vec![any::pack(&undelegate)]).unwrap();
+    guild.step(&mut net).unwrap();
+    assert_eq!(net.result(&tx).unwrap().code, 0);
+    assert!(power(&net, 3) < before, "in the block in which they left");
+    let left = |net: &Net| {
+        let request = QueryUnbondingDelegationRequest {
+            delegator_addr: operator.wallet.text.clone(),
+            validator_addr: operator.wallet.valoper().unwrap(),
+        };
+        let reply: QueryUnbondingDelegationResponse =
+            net.query("/cosmos.staking.v1beta1.Query/UnbondingDelegation", &request).unwrap();
+        reply.unbond.unwrap().entries[0].balance.parse::<u64>().unwrap()
+    };
+    assert_eq!(left(&net), STAKE / 2);
+    play_epoch(&mut net, &mut guild);
+    assert_eq!(void(&net, 0, 3), VoidReason::Fraud);
+    assert_eq!(left(&net), STAKE / 20 * 9, "a tenth of what was on its way");
+    assert_eq!(tokens(&net, 3), STAKE / 20 * 9, "and of what had stayed");
 }
 
 #[test]

@@ -125,3 +125,19 @@ fn pow_messages_go_first() {
     assert!(guild.failed().is_empty(), "{:?}", guild.failed());
     assert!((0..4).all(|i| common::weight(&net, 0, i).unwrap().weight > 0));
 }
+
+/// THREATS 2, number 25: a third of the proposers leave out whatever others send. It comes a block later, and all windows are longer.
+#[test]
+fn censors_delay_but_do_not_void() {
+    let mut net = Net::new(Spec { stakes: vec![250_000_000_000; 3], ..Spec::default() }).unwrap();
+    net.censors = vec![1];
+    let mut guild = Guild::new(&net, &[Habits::default(); 3]);
+    let epoch = common::play_epoch(&mut net, &mut guild);
+    let mine = |b: &&geodesic_testnet::driver::Block| {
+        b.request.proposer_address.as_ref() == net.operators[1].consensus_address
+    };
+    let blocks: Vec<_> = net.blocks[1..].iter().filter(mine).collect();
+    assert!(blocks.len() >= 7 && blocks.iter().all(|b| b.request.txs.len() == 1), "a third of the blocks");
+    assert!(guild.failed().is_empty(), "{:?}", guild.failed());
+    assert!((0..3).all(|i| common::weight(&net, epoch, i).unwrap().weight > 0));
+}

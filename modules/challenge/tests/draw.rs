@@ -7,6 +7,8 @@
     clippy::arithmetic_side_effects,
     clippy::as_conversions
 )]
+use std::collections::BTreeSet;
+
 use geodesic_challenge::*;
 use proptest::prelude::*;
 
@@ -51,6 +53,44 @@ proptest! {
 }
 
 /// Over many provers the committee has the size it should have, in proportion to power.
+/// THREATS 2, number 1: what is computed for one epoch is of use in no other, on no other chain, with no other beacon or shape.
+#[test]
+fn an_epoch_key_changes_with_each_field() {
+    let key = |chain: &str, epoch, beacon: u8, shape: u8| {
+        epoch_key(chain, epoch, &[beacon; 32], &[shape; 32]).unwrap()
+    };
+    let keys: BTreeSet<Hash> = [
+        key("chain-1", 5, 7, 9),
+        key("chain-2", 5, 7, 9),
+        key("chain-1", 6, 7, 9),
+        key("chain-1", 5, 8, 9),
+        key("chain-1", 5, 7, 10),
+        // The length stands before the chain id, so nothing moves over to the next field.
+        key("chain-1\0", 5, 7, 9),
+        key("", 5, 7, 9),
+    ]
+    .into();
+    assert_eq!(keys.len(), 7);
+}
+
+proptest! {
+    /// THREATS 2, numbers 5 and 6: two nonces share a seed only if participant, node and number are the same, so neither copies
+    /// nor overlapping ranges of a participant's nodes exist.
+    #[test]
+    fn seeds_of_nonces_never_meet(
+        ids in prop::collection::btree_set((any::<[u8; 2]>(), 0..4_u32, 0..64_u64), 1..60),
+        key: [u8; 32],
+    ) {
+        let seed = |(who, node, nonce): &([u8; 2], u32, u64)| {
+            let mut participant = [0; 20];
+            participant[..2].copy_from_slice(who);
+            nonce_hash(&key, &participant, *node, *nonce)
+        };
+        let seeds: BTreeSet<Hash> = ids.iter().map(seed).collect();
+        prop_assert_eq!(seeds.len(), ids.len());
+    }
+}
+
 #[test]
 fn committees_have_their_size() {
     let provers = 4000_u32;

@@ -13,9 +13,9 @@ use tendermint_proto::google::protobuf::Timestamp;
 use tendermint_proto::v0_38::abci::response_process_proposal::ProposalStatus;
 use tendermint_proto::v0_38::abci::response_verify_vote_extension::VerifyStatus;
 use tendermint_proto::v0_38::abci::{
-    CommitInfo, Event, ExtendedCommitInfo, ExtendedVoteInfo, RequestExtendVote, RequestFinalizeBlock,
-    RequestInitChain, RequestPrepareProposal, RequestProcessProposal, RequestVerifyVoteExtension,
-    ResponseFinalizeBlock, ResponseInitChain, Validator, VoteInfo,
+    CommitInfo, Event, ExtendedCommitInfo, ExtendedVoteInfo, Misbehavior, RequestExtendVote,
+    RequestFinalizeBlock, RequestInitChain, RequestPrepareProposal, RequestProcessProposal,
+    RequestVerifyVoteExtension, ResponseFinalizeBlock, ResponseInitChain, Validator, VoteInfo,
 };
 use tendermint_proto::v0_38::types::{BlockIdFlag, ConsensusParams};
 
@@ -77,6 +77,10 @@ pub struct Net {
     pub users: Vec<Arc<Wallet>>,
     /// How each validator votes.
     pub votes: Vec<Vote>,
+    /// Validators that propose the beacon and nothing else, whatever waits.
+    pub censors: Vec<usize>,
+    /// What CometBFT tells of in the next block.
+    pub misbehavior: Vec<Misbehavior>,
     /// Application and point of restarts in the next block.
     pub restarts: Vec<(usize, Point)>,
     /// All blocks, from height 1.
@@ -139,6 +143,8 @@ impl Net {
             operators,
             users,
             votes,
+            censors: Vec::new(),
+            misbehavior: Vec::new(),
             restarts: Vec::new(),
             blocks: Vec::new(),
             supply,
@@ -218,7 +224,10 @@ impl Net {
                 usize::try_from(height)?.wrapping_add(round).checked_rem(set.len()).unwrap_or_default();
             let Some(member) = set.get(turn) else { continue };
             let Some((node, _)) = self.vote_of(&member.address) else { continue };
-            let txs = self.prepare(node, height)?;
+            let mut txs = self.prepare(node, height)?;
+            if self.censors.contains(&node) {
+                txs.truncate(usize::from(self.spec.compute && height > 1));
+            }
             self.restart_at(node, Point::Prepare)?;
             for (index, accepted) in self.process(&txs, height, &member.address)?.into_iter().enumerate() {
                 ensure!(
@@ -260,7 +269,7 @@ impl Net {
             max_tx_bytes,
             txs,
             local_last_commit: Some(self.last_commit.clone()),
-            misbehavior: Vec::new(),
+            misbehavior: self.misbehavior.clone(),
             height,
             time: time(height),
             next_validators_hash: set_hash(self.set(height + 1)?),
@@ -284,7 +293,7 @@ impl Net {
         let request = RequestProcessProposal {
             txs: finalize.txs,
             proposed_last_commit: finalize.decided_last_commit,
-            misbehavior: Vec::new(),
+            misbehavior: finalize.misbehavior,
             hash: finalize.hash,
             height,
             time: finalize.time,
@@ -306,7 +315,7 @@ impl Net {
         Ok(RequestFinalizeBlock {
             txs,
             decided_last_commit: Some(commit_info(&self.last_commit)),
-            misbehavior: Vec::new(),
+            misbehavior: self.misbehavior.clone(),
             hash,
             height,
             time: time(height),
@@ -353,6 +362,7 @@ impl Net {
             self.restart_at(index, Point::Commit)?;
         }
         self.restarts.clear();
+        self.misbehavior.clear();
         self.recheck()?;
         self.blocks.last().context("a block")
     }
@@ -399,7 +409,7 @@ impl Net {
                     time: b.time,
                     txs: b.txs.clone(),
                     proposed_last_commit: b.decided_last_commit.clone(),
-                    misbehavior: Vec::new(),
+                    misbehavior: b.misbehavior.clone(),
                     next_validators_hash: b.next_validators_hash.clone(),
                     proposer_address: b.proposer_address.clone(),
                 };
