@@ -292,7 +292,13 @@ impl Application for App {
     fn extend_vote(&self, request: pb::RequestExtendVote) -> pb::ResponseExtendVote {
         let ctx = self.base(&self.exec());
         let secret = self.0.config.vrf_secret.as_ref();
-        let extension = self.sure(beacon::extension(&ctx, secret, convert::height(request.height)));
+        let height = convert::height(request.height);
+        let extension = self.sure(beacon::extension(&ctx, secret, height));
+        #[cfg(feature = "faults")]
+        let extension = match self.0.config.fault_extensions {
+            true => crate::faults::extension(height, extension),
+            false => extension,
+        };
         pb::ResponseExtendVote { vote_extension: extension.into() }
     }
 

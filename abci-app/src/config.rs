@@ -25,6 +25,9 @@ pub struct AppConfig {
     pub simulate_gas: u64,
     /// Secret of the VRF whose proofs are the vote extensions; without it they are empty.
     pub vrf_secret: Option<[u8; 32]>,
+    /// Sends garbage in place of the proofs, for tests.
+    #[cfg(feature = "faults")]
+    pub fault_extensions: bool,
 }
 
 impl AppConfig {
@@ -40,6 +43,8 @@ impl AppConfig {
             min_retain_blocks: 0,
             simulate_gas: 50_000_000,
             vrf_secret: None,
+            #[cfg(feature = "faults")]
+            fault_extensions: false,
         }
     }
 }

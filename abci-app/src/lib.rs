@@ -7,6 +7,8 @@ mod block;
 mod config;
 mod convert;
 mod deliver;
+#[cfg(feature = "faults")]
+mod faults;
 mod genesis;
 pub mod grpc;
 mod info;

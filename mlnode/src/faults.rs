@@ -1,9 +1,13 @@
 //! Deliberate cheating, for tests of audits only: feature `faults`, never in a release.
+
 use geodesic_challenge::Scored;
 #[cfg(feature = "faults")]
 use geodesic_challenge::{Distance, tag};
 
 use crate::engine::{Challenge, NonceId};
+
+#[cfg(all(feature = "faults", not(debug_assertions)))]
+compile_error!("the feature `faults` is for tests alone and is never built for a release");
 
 /// What to falsify. Without the feature `faults`: nothing.
 #[derive(Clone, Copy, Debug, Default)]

@@ -196,7 +196,7 @@ fn bench(args: &Bench) -> anyhow::Result<()> {
     ))
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     init_logs(cli.log_format);
     match run(cli.command) {

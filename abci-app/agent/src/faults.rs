@@ -7,6 +7,9 @@ use geodesic_proto::geodesic::mlnode::v1::Challenge;
 
 use crate::mlnode::{NonceId, Pool};
 
+#[cfg(all(feature = "faults", not(debug_assertions)))]
+compile_error!("the feature `faults` is for tests alone and is never built for a release");
+
 /// What to do wrong. Without the feature `faults`: nothing.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub struct Faults {

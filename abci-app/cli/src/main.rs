@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     match geodesic_cli::run(geodesic_cli::Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

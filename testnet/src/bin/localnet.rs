@@ -181,7 +181,8 @@ async fn start(args: Start) -> anyhow::Result<()> {
 
 async fn live(network: &mut Localnet, args: &Start) -> anyhow::Result<()> {
     for node in network.nodes.clone() {
-        setup::start_node(network, &node)?;
+        setup::start_geod(network, &node, &[])?;
+        setup::start_mlnode(network, &node, &[])?;
     }
     view::wait_height(network, 2).await?;
     say(&format!(
@@ -189,7 +190,8 @@ async fn live(network: &mut Localnet, args: &Start) -> anyhow::Result<()> {
         network.nodes.first().map(|n| n.url()).unwrap_or_default()
     ));
     for node in network.nodes.clone() {
-        setup::start_agent(network, &node)?;
+        setup::init_agent(&node, &node)?;
+        setup::start_agent(network, &node, &[])?;
     }
     if args.detach {
         return Ok(());
@@ -197,7 +199,7 @@ async fn live(network: &mut Localnet, args: &Start) -> anyhow::Result<()> {
     let Some(epochs) = args.epochs else { return view::watch(network, |_| false, true).await };
     // Registrations of the first epoch count from the second.
     view::watch(network, |now| is_claimed(now, epochs), true).await?;
-    say(&view::summary(network, epochs).await?);
+    say(&view::summary(network, epochs, &network.nodes).await?);
     Ok(())
 }
 

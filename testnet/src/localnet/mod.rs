@@ -2,6 +2,7 @@
 //! that an operator types.
 
 pub mod chain;
+pub mod folder;
 pub mod join;
 pub mod process;
 pub mod setup;

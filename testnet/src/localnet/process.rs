@@ -44,7 +44,8 @@ impl Process {
     /// # Errors
     /// The program cannot be started.
     pub fn start(name: &str, log: &Path, command: &mut Command) -> anyhow::Result<Self> {
-        let file = File::create(log).with_context(|| log.display().to_string())?;
+        let file =
+            File::options().create(true).append(true).open(log).with_context(|| log.display().to_string())?;
         let child = command
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)

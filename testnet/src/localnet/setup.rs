@@ -14,7 +14,7 @@ const OPERATOR_COINS: &str = "522000000000ugeo";
 /// What the faucet has.
 const FAUCET_COINS: &str = "100000000000000ugeo";
 /// What a validator delegates to itself.
-pub(crate) const STAKE: &str = "500000000000ugeo";
+pub const STAKE: &str = "500000000000ugeo";
 /// What an operator gives its agent.
 const AGENT_COINS: &str = "20000000000ugeo";
 /// The faucet's key, in the home of the first node.
@@ -86,8 +86,11 @@ pub fn create(dir: &Path, base_port: u16, validators: u16, set: &[String]) -> an
     let network = Localnet { dir: dir.to_path_buf(), base_port, nodes, processes: Vec::new() };
     for node in &network.nodes {
         copy(&genesis, &node.home.join("config/genesis.json"))?;
-        configure(&network, node)?;
+        configure(node)?;
+        let peers = peers_of(&network, node)?;
+        geod(&node.home, &["config", "set", "config", "p2p.persistent_peers", &peers])?;
     }
+    super::folder::write(&network)?;
     network.save()?;
     Ok(network)
 }
@@ -136,21 +139,25 @@ pub fn check_ports(node: &Node) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes ports and peers of a node into its configuration.
+/// All nodes of a network but one, as CometBFT's configuration names them.
+fn peers_of(network: &Localnet, node: &Node) -> anyhow::Result<String> {
+    let others = network.nodes.iter().filter(|n| n.index != node.index);
+    let peer = |other: &Node| {
+        geod(&other.home, &["comet", "show-node-id"]).map(|id| format!("{id}@127.0.0.1:{}", other.p2p()))
+    };
+    Ok(others.map(peer).collect::<anyhow::Result<Vec<_>>>()?.join(","))
+}
+
+/// Writes what is special about nodes that share a machine into a node's configuration: ports, peers on loopback, short
+/// blocks.
 ///
 /// # Errors
 /// What `geod` says.
-pub fn configure(network: &Localnet, node: &Node) -> anyhow::Result<()> {
-    let mut peers = Vec::new();
-    for other in network.nodes.iter().filter(|n| n.index != node.index) {
-        let id = geod(&other.home, &["comet", "show-node-id"])?;
-        peers.push(format!("{id}@127.0.0.1:{}", other.p2p()));
-    }
+pub(crate) fn configure(node: &Node) -> anyhow::Result<()> {
     let address = |port: u16| format!("tcp://127.0.0.1:{port}");
     for (file, key, value) in [
         ("config", "rpc.laddr", address(node.rpc())),
         ("config", "p2p.laddr", address(node.p2p())),
-        ("config", "p2p.persistent_peers", peers.join(",")),
         ("config", "p2p.addr_book_strict", "false".to_owned()),
         ("config", "p2p.allow_duplicate_ip", "true".to_owned()),
         ("config", "consensus.timeout_commit", "700ms".to_owned()),
@@ -162,66 +169,66 @@ pub fn configure(network: &Localnet, node: &Node) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Starts `geod` and `mlnode` of a node, the latter at low priority, so that blocks keep their pace.
-///
-/// # Errors
-/// A program cannot be started.
-pub fn start_node(network: &mut Localnet, node: &Node) -> anyhow::Result<()> {
-    let log = |network: &Localnet, what: &str| network.dir.join(format!("{what}-{}.log", node.name()));
-    let mut daemon = Command::new(program("geod")?);
-    daemon.arg("--home").arg(&node.home).arg("start");
-    let name = format!("geod-{}", node.name());
-    let process = Process::start(&name, &log(network, "geod"), &mut daemon)?;
-    network.processes.push(process);
-    let mut mlnode = Command::new("nice");
-    mlnode.args(["-n", "15"]).arg(program("mlnode")?).args(["serve", "--threads", "1", "--listen"]);
-    mlnode.arg(format!("127.0.0.1:{}", node.mlnode()));
-    let process = Process::start(&format!("mlnode-{}", node.name()), &log(network, "mlnode"), &mut mlnode)?;
-    network.processes.push(process);
+/// The program to start: with flags that make it misbehave, the one that was built for tests of that.
+fn to_start(name: &str, faults: &[&str]) -> anyhow::Result<PathBuf> {
+    match faults {
+        [] => program(name),
+        _ => program(&format!("{name}-faults")),
+    }
+}
+
+/// Starts a process of a node and writes it down.
+fn start(network: &mut Localnet, what: &str, node: &Node, command: &mut Command) -> anyhow::Result<()> {
+    let name = format!("{what}-{}", node.name());
+    let log = network.dir.join(format!("{name}.log"));
+    network.processes.push(Process::start(&name, &log, command)?);
     network.save()
 }
 
-/// Sets up, registers and starts the agent of a node whose chain makes blocks.
+/// Starts `geod` of a node, which runs CometBFT.
+///
+/// # Errors
+/// The program cannot be started.
+pub fn start_geod(network: &mut Localnet, node: &Node, faults: &[&str]) -> anyhow::Result<()> {
+    let mut geod = Command::new(to_start("geod", faults)?);
+    geod.arg("--home").arg(&node.home).arg("start").args(faults);
+    start(network, "geod", node, &mut geod)
+}
+
+/// Starts `mlnode` of a node, at low priority, so that blocks keep their pace.
+///
+/// # Errors
+/// The program cannot be started.
+pub fn start_mlnode(network: &mut Localnet, node: &Node, faults: &[&str]) -> anyhow::Result<()> {
+    let mut mlnode = Command::new("nice");
+    mlnode.args(["-n", "15"]).arg(to_start("mlnode", faults)?).args(["serve", "--threads", "1", "--listen"]);
+    mlnode.arg(format!("127.0.0.1:{}", node.mlnode())).args(faults);
+    start(network, "mlnode", node, &mut mlnode)
+}
+
+/// Sets up, funds and registers the agent of a node, through the RPC of one whose chain makes blocks.
 ///
 /// # Errors
 /// What `geod` says.
-pub fn start_agent(network: &mut Localnet, node: &Node) -> anyhow::Result<()> {
+pub fn init_agent(node: &Node, through: &Node) -> anyhow::Result<()> {
     let (mlnode, listen) =
         (format!("http://127.0.0.1:{}", node.mlnode()), format!("127.0.0.1:{}", node.agent()));
-    let (url, rpc) = (format!("https://{listen}"), node.url());
+    let (url, rpc) = (format!("https://{listen}"), through.url());
     let home = node.home.display().to_string();
-    let args = [
-        "agent",
-        "init",
-        "--home",
-        &home,
-        "--keyring-backend",
-        "test",
-        "--participant",
-        "operator",
-        "--mlnode",
-        &mlnode,
-        "--listen",
-        &listen,
-        "--url",
-        &url,
-        "--node",
-        &rpc,
-        "--gas-price",
-        "0ugeo",
-        "--fund-from",
-        "operator",
-        "--fund",
-        AGENT_COINS,
-        "--register",
-    ];
-    geod(&node.home, &args)?;
-    let mut agent = Command::new(program("geod")?);
-    agent.args(["agent", "start", "--home"]).arg(&node.home);
-    let log = network.dir.join(format!("agent-{}.log", node.name()));
-    let process = Process::start(&format!("agent-{}", node.name()), &log, &mut agent)?;
-    network.processes.push(process);
-    network.save()
+    let who = ["--home", &home, "--keyring-backend", "test", "--participant", "operator"];
+    let places = ["--mlnode", &mlnode, "--listen", &listen, "--url", &url, "--node", &rpc];
+    let coins = ["--gas-price", "0ugeo", "--fund-from", "operator", "--fund", AGENT_COINS, "--register"];
+    geod(&node.home, &[&["agent", "init"][..], &who, &places, &coins].concat()).map(drop)
+}
+
+/// Starts the agent of a node.
+///
+/// # Errors
+/// The program cannot be started.
+pub fn start_agent(network: &mut Localnet, node: &Node, faults: &[&str]) -> anyhow::Result<()> {
+    let mut agent = Command::new(to_start("geod", faults)?);
+    agent.args(["agent", "start", "--home"]).arg(&node.home).args(faults);
+    start(network, "agent", node, &mut agent)
 }
 
 /// Sends coins of the faucet.

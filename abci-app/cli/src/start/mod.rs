@@ -105,6 +105,10 @@ pub struct StartArgs {
     /// Show where a failure came from
     #[arg(long, hide = true)]
     trace: bool,
+    /// Send garbage in place of vote extensions, for tests
+    #[cfg(feature = "faults")]
+    #[arg(long)]
+    fault_extensions: bool,
 }
 
 /// Why the node ended.

@@ -101,6 +101,10 @@ fn app_config(
     if vrf_key.exists() {
         app.vrf_secret = Some(vrf_secret(&vrf_key)?);
     }
+    #[cfg(feature = "faults")]
+    {
+        app.fault_extensions = args.fault_extensions;
+    }
     Ok(app)
 }
 
