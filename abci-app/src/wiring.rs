@@ -3,7 +3,7 @@
 use geodesic_auth::modules::is_blocked;
 use geodesic_auth::{keeper as accounts, modules};
 use geodesic_bank::keeper as bank;
-use geodesic_core::address::module_address;
+use geodesic_core::address::{hash20, module_address};
 use geodesic_core::{Address, Coin, Coins, Ctx, Dec, Int, StateError, TxError};
 use geodesic_epochs::Epoch;
 use geodesic_pow::{Operator, Settled, Target, Window};
@@ -288,10 +288,11 @@ impl geodesic_pow::Ports for Wiring {
         staking::slash(ctx, self, offender, height, staking::Stake::Power(0), fraction).map_err(broken)
     }
 
+    /// By slashing, which knows when it may come back.
     fn jail(&self, ctx: &mut Ctx, operator: &Operator) -> Result<(), StateError> {
         match staking::validator(ctx, &Address::from(*operator))? {
-            Some(mut validator) if !validator.jailed => staking::jail(ctx, &mut validator).map_err(broken),
-            _ => Ok(()),
+            Some(validator) => geodesic_slashing::jail(ctx, self, &hash20(&validator.pub_key).into()),
+            None => Ok(()),
         }
     }
 

@@ -83,7 +83,7 @@ pub trait Ports {
         height: u64,
         fraction: Dec,
     ) -> Result<Int, StateError>;
-    /// staking: jails the operator; does nothing if it is jailed or gone.
+    /// staking, slashing: jails the operator for a time, longer if it is jailed already; does nothing if it is gone.
     fn jail(&self, ctx: &mut Ctx, operator: &Operator) -> Result<(), StateError>;
     /// staking: weights above 0 from which powers follow, ascending by operator; never called with none.
     fn activate(&self, ctx: &mut Ctx, epoch: u64, weights: &[(Operator, u64)]) -> Result<(), StateError>;

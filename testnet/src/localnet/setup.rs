@@ -17,6 +17,16 @@ const FAUCET_COINS: &str = "100000000000000ugeo";
 pub const STAKE: &str = "500000000000ugeo";
 /// What an operator gives its agent.
 const AGENT_COINS: &str = "20000000000ugeo";
+/// Blocks are short here and processes come and go: who is away for some minutes is not to be jailed for it, and who is jailed
+/// is out for a minute.
+const PARAMS: [&str; 6] = [
+    "slashing.params.signed_blocks_window",
+    "1000",
+    "slashing.params.min_signed_per_window",
+    "0.050000000000000000",
+    "slashing.params.downtime_jail_duration",
+    "60s",
+];
 /// The faucet's key, in the home of the first node.
 const FAUCET: &str = "faucet";
 
@@ -68,7 +78,7 @@ pub fn create(dir: &Path, base_port: u16, validators: u16, set: &[String]) -> an
         geod(&first, &["genesis", "add-genesis-account", &node.operator, OPERATOR_COINS])?;
     }
     let pairs: Vec<&str> = set.iter().map(String::as_str).collect();
-    geod(&first, &[&["genesis", "set", "--power-source", "compute"], pairs.as_slice()].concat())?;
+    geod(&first, &[&["genesis", "set", "--power-source", "compute"][..], &PARAMS, &pairs].concat())?;
     let genesis = first.join("config/genesis.json");
     for node in &nodes {
         copy(&genesis, &node.home.join("config/genesis.json"))?;

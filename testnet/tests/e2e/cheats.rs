@@ -11,8 +11,8 @@ use geodesic_testnet::localnet::{Localnet, Node, join, setup, view};
 const PATIENCE: u64 = 4;
 
 /// An operator that cheats.
-pub struct Cheat {
-    pub node: Node,
+pub(crate) struct Cheat {
+    pub(crate) node: Node,
     /// Why its weight is to be void.
     reason: VoidReason,
     /// What is to be left of its collateral, of 100.
@@ -22,13 +22,13 @@ pub struct Cheat {
 
 impl Cheat {
     /// The validator that invents its tags.
-    pub fn lazy(node: Node) -> Self {
+    pub(crate) fn lazy(node: Node) -> Self {
         Self { node, reason: VoidReason::FalseVerdict, left: 95, jailed: false }
     }
 }
 
 /// Compute without a node of its own: an operator whose mlnode fakes a fifth of its leaves, and whose agent may hide that.
-pub async fn faker(network: &mut Localnet, hides: bool) -> Cheat {
+pub(crate) async fn faker(network: &mut Localnet, hides: bool) -> Cheat {
     let first = network.nodes[0].clone();
     let node = join::add_operator(network, &first).await.unwrap();
     setup::start_mlnode(network, &node, &["--fault-fake-leaves", "0.2"]).unwrap();
@@ -41,12 +41,12 @@ pub async fn faker(network: &mut Localnet, hides: bool) -> Cheat {
     }
 }
 
-pub fn client(network: &Localnet) -> Client {
+pub(crate) fn client(network: &Localnet) -> Client {
     Client::new(&network.nodes[0].url()).unwrap()
 }
 
 /// Waits until an epoch is settled.
-pub async fn settled(network: &Localnet, epoch: u64) {
+pub(crate) async fn settled(network: &Localnet, epoch: u64) {
     let is_settled = |now: &geodesic_testnet::localnet::chain::Now| {
         now.epoch.index > epoch || (now.epoch.index == epoch && now.height > now.epoch.settle)
     };
@@ -60,7 +60,7 @@ async fn participant(client: &Client, operator: &str) -> pow::Participant {
     reply.participant.unwrap()
 }
 
-pub async fn weight(client: &Client, epoch: u64, operator: &str) -> Option<pow::Weight> {
+pub(crate) async fn weight(client: &Client, epoch: u64, operator: &str) -> Option<pow::Weight> {
     let request = pow::QueryWeightsRequest { epoch, pagination: None };
     let reply: pow::QueryWeightsResponse =
         client.query("/geodesic.pow.v1.Query/Weights", &request).await.unwrap();
@@ -77,7 +77,7 @@ async fn validator(client: &Client, operator: &str) -> staking::Validator {
 }
 
 /// The epoch in which a cheat was caught, with the consequences that the chain has for it.
-pub async fn caught(network: &Localnet, cheat: &Cheat) -> u64 {
+pub(crate) async fn caught(network: &Localnet, cheat: &Cheat) -> u64 {
     let (client, operator) = (client(network), &cheat.node.operator);
     let from = participant(&client, operator).await.active_from;
     let collateral: u128 = setup::STAKE.trim_end_matches("ugeo").parse().unwrap();
@@ -102,7 +102,7 @@ pub async fn caught(network: &Localnet, cheat: &Cheat) -> u64 {
 }
 
 /// A nonce of a prover that was accused in an epoch.
-pub async fn accused_nonce(network: &Localnet, epoch: u64, prover: &str) -> u64 {
+pub(crate) async fn accused_nonce(network: &Localnet, epoch: u64, prover: &str) -> u64 {
     let request = pow::QueryAccusationsRequest { epoch, pagination: None };
     let reply: pow::QueryAccusationsResponse =
         client(network).query("/geodesic.pow.v1.Query/Accusations", &request).await.unwrap();
@@ -111,7 +111,7 @@ pub async fn accused_nonce(network: &Localnet, epoch: u64, prover: &str) -> u64 
 }
 
 /// A nonce of a prover that honest auditors sampled, and nobody else.
-pub async fn sampled_nonce(network: &Localnet, epoch: u64, prover: &str, liar: &str) -> u64 {
+pub(crate) async fn sampled_nonce(network: &Localnet, epoch: u64, prover: &str, liar: &str) -> u64 {
     let client = client(network);
     let (mut honest, mut others) = (Vec::new(), Vec::new());
     for node in &network.nodes {
@@ -128,7 +128,7 @@ pub async fn sampled_nonce(network: &Localnet, epoch: u64, prover: &str, liar: &
 }
 
 /// That no height lacked the proofs of the honest, and none had that of the one who sends garbage: all but one of the validators.
-pub async fn beacons_without_the_liar(network: &Localnet, validators: u32, to: u64) {
+pub(crate) async fn beacons_without_the_liar(network: &Localnet, validators: u32, to: u64) {
     let client = client(network);
     for height in 3..to {
         let reply: seeds::QueryBeaconResponse = client
