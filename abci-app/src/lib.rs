@@ -9,6 +9,7 @@ mod convert;
 mod deliver;
 #[cfg(feature = "faults")]
 mod faults;
+pub mod export;
 mod genesis;
 pub mod grpc;
 mod info;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::Subcommand;
 use geodesic_client::address::Kind;
 use geodesic_client::files;
@@ -72,11 +72,7 @@ impl Command {
 
 fn reset(args: &ResetArgs, home: &Home) -> anyhow::Result<()> {
     let data = home.path().join("data");
-    if home.data("abci.sock").exists()
-        && std::os::unix::net::UnixStream::connect(home.data("abci.sock")).is_ok()
-    {
-        bail!("a node runs on {}; stop it first", home.path().display());
-    }
+    home.check_idle()?;
     let state = home.data("priv_validator_state.json");
     files::create_private_dir(&data)?;
     // One entry at a time, so that an interruption never loses what was signed.

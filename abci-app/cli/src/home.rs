@@ -54,6 +54,36 @@ impl Home {
         format!("unix://{}", self.data("abci.sock").display())
     }
 
+    /// The application's database.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.data("application.db")
+    }
+
+    /// Refuses a home whose chain has not begun here, or whose node runs; returns the database.
+    ///
+    /// # Errors
+    /// Names the folder and the remedy.
+    pub fn idle_database(&self) -> anyhow::Result<PathBuf> {
+        self.check_idle()?;
+        let database = self.database();
+        if !database.join("CURRENT").exists() {
+            bail!("there is no state in {}: the chain has not begun in this home", database.display());
+        }
+        Ok(database)
+    }
+
+    /// Refuses a home whose node runs.
+    ///
+    /// # Errors
+    /// The node answers on its socket.
+    pub fn check_idle(&self) -> anyhow::Result<()> {
+        if std::os::unix::net::UnixStream::connect(self.data("abci.sock")).is_ok() {
+            bail!("a node runs on {}; stop it first", self.0.display());
+        }
+        Ok(())
+    }
+
     /// Makes the folders, for their owner alone.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ pub mod comet;
 pub mod comet_keys;
 pub mod config;
 pub mod context;
+pub mod export;
 pub mod genesis;
 pub mod home;
 pub mod init;
@@ -12,6 +13,7 @@ pub mod keys;
 pub mod net;
 pub mod output;
 pub mod query;
+pub mod rollback;
 pub mod start;
 pub mod status;
 pub mod toml_file;
@@ -62,6 +64,10 @@ enum Command {
     /// Read and change configuration files
     #[command(subcommand)]
     Config(config::Command),
+    /// Print the state as a genesis
+    Export(export::ExportArgs),
+    /// Take the application and CometBFT back by one height
+    Rollback(rollback::RollbackArgs),
     /// Print the version
     Version(version::VersionArgs),
     /// Print a script that completes commands in a shell
@@ -96,6 +102,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Status => wait(status::run(&ctx)),
         Command::Comet(command) => command.run(&ctx),
         Command::Config(command) => command.run(&ctx),
+        Command::Export(args) => export::run(args, &ctx),
+        Command::Rollback(args) => rollback::run(args, &ctx),
         Command::Version(args) => version::run(args, &ctx),
         Command::Agent(_) | Command::Completion { .. } => Ok(()),
     }

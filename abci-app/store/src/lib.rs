@@ -28,7 +28,7 @@ pub use error::{Error, Result};
 pub use hash::Hash;
 pub use options::{Options, Pruning};
 pub use proof::{Proof, ProofOp};
-pub use rollback::rollback;
+pub use rollback::{rollback, rollback_heights};
 pub use snapshot::Snapshot;
 pub use store::{Committed, Store};
 #[cfg(any(test, feature = "failpoints"))]

@@ -12,6 +12,14 @@ use crate::record::{self, CHECKPOINT, COMMIT, Commit, EXTRA, Kept};
 use crate::snapshot::old_value;
 use crate::store::Committed;
 
+/// First and last height that [`rollback`] can take the store at `path` back to; zeros before the first commit.
+///
+/// # Errors
+/// [`Error::Storage`] if another process has it open, [`Error::Format`].
+pub fn rollback_heights(path: &Path) -> Result<(u64, u64)> {
+    reach(&Db::open(path, &Options::default())?)
+}
+
 /// Takes the store at `path`, which nobody else has open, back to `height`, one height at a time: a crash leaves it at
 /// a height in between, from where it goes on or back again.
 ///
@@ -20,16 +28,8 @@ use crate::store::Committed;
 /// trees; [`Error::Storage`], [`Error::Format`].
 pub fn rollback(path: &Path, height: u64) -> Result<Committed> {
     let db = Db::open(path, &Options::default())?;
-    let latest = latest_height(&db)?;
-    if latest == 0 {
-        return Err(Error::Unavailable { height, oldest: 0, latest });
-    }
-    let kept = Kept::get(&db)?;
-    // Without a checkpoint at or below it, a height is rebuilt from the first one, which needs all of the log.
-    let base =
-        if kept.log == kept.first { Some(kept.first) } else { Manifest::all(&db)?.first().map(|m| m.height) };
-    let oldest = kept.history.max(base.unwrap_or(latest));
-    if height < oldest || height > latest {
+    let (oldest, latest) = reach(&db)?;
+    if height < oldest || height > latest || latest == 0 {
         return Err(Error::Unavailable { height, oldest, latest });
     }
     for undone in (height.saturating_add(1)..=latest).rev() {
@@ -37,6 +37,19 @@ pub fn rollback(path: &Path, height: u64) -> Result<Committed> {
     }
     let commit = Commit::get(&db, height)?;
     Ok(Committed { height, app_hash: commit.app_hash })
+}
+
+/// First height that the history and the checkpoints reach, and the last one.
+fn reach(db: &Db) -> Result<(u64, u64)> {
+    let latest = latest_height(db)?;
+    if latest == 0 {
+        return Ok((0, 0));
+    }
+    let kept = Kept::get(db)?;
+    // Without a checkpoint at or below it, a height is rebuilt from the first one, which needs all of the log.
+    let base =
+        if kept.log == kept.first { Some(kept.first) } else { Manifest::all(db)?.first().map(|m| m.height) };
+    Ok((kept.history.max(base.unwrap_or(latest)), latest))
 }
 
 /// Takes the last height back, in one batch.

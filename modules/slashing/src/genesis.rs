@@ -101,6 +101,20 @@ fn write(ctx: &mut Ctx, ports: &dyn Ports, genesis: &Genesis) -> Result<(), Stat
     PARAMS.set(ctx, &genesis.params.into())
 }
 
+/// Lets every validator's signing begin at the first height of a chain that begins anew. The state is to be exported, not
+/// to be committed.
+///
+/// # Errors
+/// [`StateError`] if the disk fails.
+pub fn for_zero_height(ctx: &mut Ctx) -> Result<(), StateError> {
+    let infos = SIGNING_INFO.prefix(ctx, &())?.collect::<Result<Vec<_>, _>>()?;
+    for (key, mut info) in infos {
+        info.start_height = 0;
+        SIGNING_INFO.set(ctx, &key, &info)?;
+    }
+    Ok(())
+}
+
 pub(crate) fn export(ctx: &Ctx) -> Result<Box<RawValue>, StateError> {
     let (mut signing_infos, mut missed_blocks) = (Vec::new(), Vec::new());
     for entry in SIGNING_INFO.prefix(ctx, &())? {

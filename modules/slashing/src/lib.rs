@@ -24,7 +24,7 @@ use serde_json::value::RawValue;
 pub use bitmap::Chunk;
 pub use blocks::{Vote, handle_votes, jail, punish_double_sign};
 pub use errors::Error;
-pub use genesis::validate_genesis;
+pub use genesis::{for_zero_height, validate_genesis};
 pub use hooks::{Hook, on_hook};
 pub use ports::{Ports, Validator};
 

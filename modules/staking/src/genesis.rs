@@ -21,6 +21,7 @@ use crate::params::{ComputeParams, Params, PowerSource};
 use crate::ports::{BONDED_POOL, Hook, NOT_BONDED_POOL, Ports};
 use crate::redelegate::{enqueue as enqueue_redelegation, put_redelegation};
 use crate::sets::{self, Member};
+use crate::status::{UnbondingKind, import_unbonding_id};
 use crate::types::{Delegation, Status, Stored, Validator, read_int, read_time};
 use crate::validators::{all_validators, enqueue, rank, set_by_consensus, set_validator, validator};
 
@@ -177,16 +178,24 @@ fn write(ctx: &mut Ctx, ports: &dyn Ports, g: &Genesis) -> Result<(), Error> {
         write_delegation(ctx, ports, d, g.exported)?;
     }
     for u in &g.unbondings {
-        put_unbonding(ctx, &account(ctx, &u.delegator)?, &operator(ctx, &u.validator)?, u)?;
+        let (delegator, operator) = (account(ctx, &u.delegator)?, operator(ctx, &u.validator)?);
+        put_unbonding(ctx, &delegator, &operator, u)?;
+        let key = keys::UNBONDINGS.key(&(len(&delegator), len(&operator)));
         for entry in &u.entries {
             import_unbonding(ctx, u, entry)?;
+            import_unbonding_id(ctx, entry.id, key.clone(), UnbondingKind::Delegation)?;
             not_bonded = not_bonded.checked_add(entry.balance)?;
         }
     }
     for r in &g.redelegations {
         let (source, destination) = (operator(ctx, &r.source)?, operator(ctx, &r.destination)?);
-        put_redelegation(ctx, &account(ctx, &r.delegator)?, &source, &destination, r)?;
-        r.entries.iter().try_for_each(|e| enqueue_redelegation(ctx, r, e.completion_time))?;
+        let delegator = account(ctx, &r.delegator)?;
+        put_redelegation(ctx, &delegator, &source, &destination, r)?;
+        let key = keys::REDELEGATIONS.key(&(len(&delegator), len(&source), len(&destination)));
+        for entry in &r.entries {
+            enqueue_redelegation(ctx, r, entry.completion_time)?;
+            import_unbonding_id(ctx, entry.id, key.clone(), UnbondingKind::Redelegation)?;
+        }
     }
     check_pool(ctx, ports, &g.params, BONDED_POOL, bonded)?;
     check_pool(ctx, ports, &g.params, NOT_BONDED_POOL, not_bonded)?;
@@ -203,6 +212,13 @@ fn write_validator(ctx: &mut Ctx, ports: &dyn Ports, v: &Validator, exported: bo
     }
     if v.status == Status::Unbonding {
         enqueue(ctx, v)?;
+    }
+    if v.status == Status::Unbonded {
+        return Ok(()); // its unbondings are over, and nothing looks them up
+    }
+    let key = keys::VALIDATORS.key(&len(&v.address));
+    for id in &v.unbonding_ids {
+        import_unbonding_id(ctx, *id, key.clone(), UnbondingKind::Validator)?;
     }
     Ok(())
 }

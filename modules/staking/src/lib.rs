@@ -20,6 +20,7 @@ pub mod status;
 pub mod time;
 pub mod types;
 pub mod validators;
+mod zero;
 
 use geodesic_core::module::decode_msg;
 use geodesic_core::{Address, Ctx, GenesisError, Module, QueryError, Sdk, StateError, TxError, address};
@@ -38,6 +39,7 @@ pub use sets::{Member, validator_set_at, validator_updates};
 pub use slash::{Offender, Stake, slash};
 pub use status::{jail, last_power, last_total_power, unjail};
 pub use validators::{all_validators, validator, validator_by_consensus};
+pub use zero::for_zero_height;
 
 use crate::types::{read_dec, read_int};
 

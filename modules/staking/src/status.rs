@@ -26,6 +26,23 @@ pub(crate) fn next_unbonding_id(ctx: &mut Ctx) -> Result<u64, Error> {
     Ok(id)
 }
 
+/// Makes an imported unbonding known by its number; the next one is above all that were imported.
+pub(crate) fn import_unbonding_id(
+    ctx: &mut Ctx,
+    id: u64,
+    key: Vec<u8>,
+    kind: UnbondingKind,
+) -> Result<(), StateError> {
+    if id == 0 {
+        return Ok(()); // a genesis that was written without numbers
+    }
+    let last = keys::UNBONDING_ID.get(ctx)?.unwrap_or_default();
+    if id > last {
+        keys::UNBONDING_ID.set(ctx, &id)?;
+    }
+    index_unbonding(ctx, id, key, kind)
+}
+
 /// What an unbonding's number stands for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum UnbondingKind {

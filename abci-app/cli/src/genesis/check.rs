@@ -3,17 +3,21 @@
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use geodesic_app::abci::client::AbciClient;
 use geodesic_app::abci::{Address, Fatal, Limits, Server};
 use geodesic_app::{App, AppConfig};
 use serde_json::Value;
-use tendermint_proto::google::protobuf::{Duration, Timestamp};
-use tendermint_proto::v0_38::abci::RequestInitChain;
-use tendermint_proto::v0_38::types as pb;
+use tendermint_proto::google::protobuf::Timestamp;
+use tendermint_proto::v0_38::abci::{RequestInitChain, ValidatorUpdate};
+use tendermint_proto::v0_38::crypto::PublicKey;
+use tendermint_proto::v0_38::crypto::public_key::Sum;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::doc::GenesisDoc;
+use super::doc::{ED25519, GenesisDoc};
+use super::params;
 
 /// Number of validators that the chain would begin with.
 ///
@@ -52,46 +56,29 @@ fn request(doc: &GenesisDoc) -> anyhow::Result<RequestInitChain> {
     Ok(RequestInitChain {
         time: Some(Timestamp { seconds: time.unix_timestamp(), nanos: i32::try_from(time.nanosecond())? }),
         chain_id: doc.chain_id()?.to_owned(),
-        consensus_params: Some(consensus_params(doc.field("consensus_params").unwrap_or(&Value::Null))?),
-        validators: Vec::new(),
+        consensus_params: Some(params::from_json(doc.field("consensus_params").unwrap_or(&Value::Null))?),
+        validators: validators(doc.field("validators"))?,
         app_state_bytes: serde_json::to_vec(doc.app_state()?)?.into(),
         initial_height: height.parse().with_context(|| format!("initial_height {height:?}"))?,
     })
 }
 
-/// CometBFT's JSON of consensus parameters; what is missing has CometBFT's defaults.
-fn consensus_params(json: &Value) -> anyhow::Result<pb::ConsensusParams> {
-    let number = |path: &str, default: i64| match json.pointer(path) {
-        None | Some(Value::Null) => Ok(default),
-        Some(value) => {
-            let parsed = value.as_str().and_then(|text| text.parse().ok()).or_else(|| value.as_i64());
-            parsed.with_context(|| format!("consensus_params{path} is {value}, must be a number"))
+/// The validators that the document names, as CometBFT passes them on.
+fn validators(json: Option<&Value>) -> anyhow::Result<Vec<ValidatorUpdate>> {
+    let list = json.and_then(Value::as_array).into_iter().flatten();
+    let validator = |(i, v): (usize, &Value)| {
+        let text = |path: &str| {
+            v.pointer(path).and_then(Value::as_str).with_context(|| format!("validators[{i}] has no {path}"))
+        };
+        let kind = text("/pub_key/type")?;
+        if kind != ED25519 {
+            bail!("validators[{i}]/pub_key/type is {kind}, must be {ED25519}");
         }
+        let key = STANDARD.decode(text("/pub_key/value")?);
+        let key = key.with_context(|| format!("validators[{i}]/pub_key/value"))?;
+        let power = text("/power")?;
+        let power = power.parse().with_context(|| format!("validators[{i}]/power is {power:?}"))?;
+        Ok(ValidatorUpdate { pub_key: Some(PublicKey { sum: Some(Sum::Ed25519(key)) }), power })
     };
-    let age = number("/evidence/max_age_duration", 172_800_000_000_000)?;
-    let key_types = match json.pointer("/validator/pub_key_types") {
-        None | Some(Value::Null) => vec!["ed25519".to_owned()],
-        Some(types) => {
-            serde_json::from_value(types.clone()).context("consensus_params/validator/pub_key_types")?
-        }
-    };
-    Ok(pb::ConsensusParams {
-        block: Some(pb::BlockParams {
-            max_bytes: number("/block/max_bytes", 22_020_096)?,
-            max_gas: number("/block/max_gas", -1)?,
-        }),
-        evidence: Some(pb::EvidenceParams {
-            max_age_num_blocks: number("/evidence/max_age_num_blocks", 100_000)?,
-            max_age_duration: Some(Duration {
-                seconds: age / 1_000_000_000,
-                nanos: i32::try_from(age % 1_000_000_000)?,
-            }),
-            max_bytes: number("/evidence/max_bytes", 1_048_576)?,
-        }),
-        validator: Some(pb::ValidatorParams { pub_key_types: key_types }),
-        version: Some(pb::VersionParams { app: u64::try_from(number("/version/app", 0)?)? }),
-        abci: Some(pb::AbciParams {
-            vote_extensions_enable_height: number("/abci/vote_extensions_enable_height", 0)?,
-        }),
-    })
+    list.enumerate().map(validator).collect()
 }

@@ -3,12 +3,20 @@
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use geodesic_app::export::{Exported, ExportedValidator};
+use geodesic_client::vrf::ed25519_address;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::params;
 use crate::home;
 use crate::init::{DENOM, PowerSource, rename_denom};
+
+/// CometBFT's name of the kind of consensus keys.
+pub(super) const ED25519: &str = "tendermint/PubKeyEd25519";
 
 /// Longest chain id (CometBFT).
 const CHAIN_ID_MAX: usize = 50;
@@ -58,6 +66,39 @@ impl GenesisDoc {
         }
         doc.set_power_source(source)?;
         Ok(doc)
+    }
+
+    /// The genesis of a chain that goes on from an exported state.
+    ///
+    /// # Errors
+    /// A time that no calendar has.
+    pub fn exported(of: &Exported) -> anyhow::Result<Self> {
+        let time = OffsetDateTime::from_unix_timestamp_nanos(of.time_ns.into())?;
+        let validator = |v: &ExportedValidator| {
+            json!({
+                "address": hex::encode_upper(ed25519_address(&v.pub_key)),
+                "pub_key": { "type": ED25519, "value": STANDARD.encode(v.pub_key) },
+                "power": v.power.to_string(),
+                "name": v.name,
+            })
+        };
+        Ok(Self(into_object(json!({
+            "genesis_time": time.format(&Rfc3339)?,
+            "chain_id": of.chain_id,
+            "initial_height": of.initial_height.to_string(),
+            "consensus_params": params::to_json(&of.params),
+            "validators": of.validators.iter().map(validator).collect::<Vec<_>>(),
+            "app_hash": "",
+            "app_state": serde_json::to_value(&of.app_state)?,
+        }))?))
+    }
+
+    /// The document on one line.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn to_line(&self) -> anyhow::Result<String> {
+        Ok(serde_json::to_string(&self.0)?)
     }
 
     /// The document in a file.

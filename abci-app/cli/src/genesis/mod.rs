@@ -5,6 +5,7 @@ mod check;
 mod collect;
 pub mod doc;
 mod gentx;
+mod params;
 
 use std::path::{Path, PathBuf};
 

@@ -77,7 +77,7 @@ fn app_config(
     home: &Home,
     config: Option<&toml_edit::DocumentMut>,
 ) -> anyhow::Result<AppConfig> {
-    let mut app = AppConfig::new(home.data("application.db"));
+    let mut app = AppConfig::new(home.database());
     let prices = args.minimum_gas_prices.as_ref().unwrap_or(&file.minimum_gas_prices);
     app.min_gas_prices = prices.parse().with_context(|| format!("minimum-gas-prices {prices:?}"))?;
     app.min_gas_prices_text.clone_from(prices);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use geodesic_core::store::{Entry, MemStore, Range, Reader, StoreId};
 
 use super::{ACC, BANK, INDEX, Rng, STORES, open, small};
-use crate::{Error, Options, Pruning, Store, rollback};
+use crate::{Error, Options, Pruning, Store, rollback, rollback_heights};
 
 fn collect(reader: &dyn Reader, store: StoreId, range: &Range) -> Vec<Entry> {
     reader.range(store, range).unwrap().map(|entry| entry.unwrap()).collect()
@@ -128,6 +128,7 @@ fn pruning_keeps_what_is_promised_and_deletes_the_rest() {
     drop(store);
     let want = Error::Unavailable { height: 82, oldest: 83, latest: 99 };
     assert_eq!(rollback(dir.path(), 82).unwrap_err(), want);
+    assert_eq!(rollback_heights(dir.path()).unwrap(), (83, 99));
     rollback(dir.path(), 83).unwrap();
     let store = Store::open(dir.path(), options, &STORES).unwrap();
     assert_same(&*store.snapshot(), &models[&83], &mut rng, "the last that can be had");
