@@ -23,7 +23,7 @@ use crate::app::App;
 use crate::{router, services};
 
 /// Metadata with the height of a query, both ways.
-const HEIGHT_HEADER: &str = "x-cosmos-block-height";
+pub(crate) const HEIGHT_HEADER: &str = "x-cosmos-block-height";
 
 /// Largest request: a transaction to be simulated or broadcast, and room.
 const REQUEST_MAX: usize = 4 << 20;
@@ -46,6 +46,22 @@ pub async fn serve(
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let listener = tokio::net::TcpListener::bind(address).await?;
     bound(listener.local_addr()?);
+    let routes = routes(app).await?;
+    Server::builder()
+        .timeout(TIMEOUT)
+        .concurrency_limit_per_connection(CALLS_PER_CONNECTION)
+        .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), shutdown)
+        .await?;
+    Ok(())
+}
+
+/// The services of `app`, with health and reflection.
+///
+/// # Errors
+/// The descriptors are none.
+pub(crate) async fn routes(app: App) -> Result<Routes, tonic_reflection::server::Error> {
     let (health_reporter, health) = tonic_health::server::health_reporter();
     health_reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
     let reflection = || {
@@ -55,15 +71,7 @@ pub async fn serve(
     };
     let routes =
         Routes::new(health).add_service(reflection().build_v1()?).add_service(reflection().build_v1alpha()?);
-    let routes = Routes::from(routes.into_axum_router().fallback_service(Gateway(app)));
-    Server::builder()
-        .timeout(TIMEOUT)
-        .concurrency_limit_per_connection(CALLS_PER_CONNECTION)
-        .http2_keepalive_interval(Some(Duration::from_secs(30)))
-        .add_routes(routes)
-        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), shutdown)
-        .await?;
-    Ok(())
+    Ok(Routes::from(routes.into_axum_router().fallback_service(Gateway(app))))
 }
 
 /// Answers any unary call by its path.
@@ -118,20 +126,32 @@ impl UnaryService<Bytes> for Call {
 #[allow(clippy::result_large_err)] // tonic's own type
 fn height_of<T>(request: &Request<T>) -> Result<u64, Status> {
     let Some(value) = request.metadata().get(HEIGHT_HEADER) else { return Ok(0) };
-    let height = value.to_str().ok().and_then(|text| text.parse().ok());
-    height.ok_or_else(|| Status::invalid_argument(format!("{HEIGHT_HEADER} is {value:?}, must be a height")))
+    parse_height(value.as_bytes()).map_err(Status::invalid_argument)
 }
 
-fn status(e: QueryError) -> Status {
-    let code = match &e {
+/// The height in a header.
+///
+/// # Errors
+/// A text that shows the value.
+pub(crate) fn parse_height(value: &[u8]) -> Result<u64, String> {
+    let text = String::from_utf8_lossy(value);
+    text.parse().map_err(|_| format!("{HEIGHT_HEADER} is {text:?}, must be a height"))
+}
+
+/// gRPC's code of an error.
+pub(crate) fn code(e: &QueryError) -> Code {
+    match e {
         QueryError::InvalidArgument(_) => Code::InvalidArgument,
         QueryError::NotFound(_) => Code::NotFound,
         QueryError::Unimplemented(_) => Code::Unimplemented,
         QueryError::Unknown(_) => Code::Unknown,
         QueryError::Unavailable(_) => Code::Unavailable,
         QueryError::Internal(_) => Code::Internal,
-    };
-    Status::new(code, e.to_string())
+    }
+}
+
+fn status(e: QueryError) -> Status {
+    Status::new(code(&e), e.to_string())
 }
 
 /// Bytes in, bytes out: the handler decodes.

@@ -19,6 +19,7 @@ pub mod node;
 mod penalties;
 mod proposal;
 pub mod query;
+pub mod rest;
 pub mod router;
 mod services;
 pub mod tx;

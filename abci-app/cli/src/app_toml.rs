@@ -34,8 +34,12 @@ pub struct AppToml {
     pub min_retain_blocks: u64,
     /// `[telemetry]`
     pub telemetry: Telemetry,
+    /// `[api]`
+    pub api: Api,
     /// `[grpc]`
     pub grpc: Listener,
+    /// `[grpc-web]`, on the address of `[api]`
+    pub grpc_web: Switch,
     /// `[geodesic]`
     pub geodesic: Own,
 }
@@ -49,6 +53,40 @@ pub struct Telemetry {
     /// Whether they are served: 0 means no.
     #[serde(deserialize_with = "number")]
     pub prometheus_retention_time: u64,
+}
+
+/// `[api]`: REST.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Api {
+    /// Whether it runs.
+    pub enable: bool,
+    /// Whether the OpenAPI document is served.
+    pub swagger: bool,
+    /// `tcp://HOST:PORT`.
+    pub address: String,
+    /// Connections at a time; 0 means the default.
+    #[serde(deserialize_with = "number")]
+    pub max_open_connections: u64,
+    /// Seconds for a request; 0 means the default.
+    #[serde(deserialize_with = "number")]
+    pub rpc_read_timeout: u64,
+    /// Seconds for an answer; 0 means the default.
+    #[serde(deserialize_with = "number")]
+    pub rpc_write_timeout: u64,
+    /// Largest request; 0 means the default.
+    #[serde(deserialize_with = "number")]
+    pub rpc_max_body_bytes: u64,
+    /// Whether web pages from anywhere may ask.
+    pub enabled_unsafe_cors: bool,
+}
+
+/// What may be switched on.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Switch {
+    /// Whether it is on.
+    pub enable: bool,
 }
 
 /// A server that may be switched on.
@@ -120,6 +158,10 @@ mod tests {
         assert!(app.grpc.enable && !app.telemetry.enabled);
         assert_eq!(app.grpc.address, "localhost:9090");
         assert_eq!(app.geodesic.cache_bytes, 64 << 20);
+        assert!(!app.api.enable && !app.api.swagger && !app.api.enabled_unsafe_cors && !app.grpc_web.enable);
+        assert_eq!(app.api.address, "tcp://localhost:1317");
+        let bounds = (app.api.max_open_connections, app.api.rpc_read_timeout, app.api.rpc_max_body_bytes);
+        assert_eq!(bounds, (1000, 10, 1_000_000));
     }
 
     #[test]
@@ -143,6 +185,6 @@ mod tests {
     #[test]
     fn without_a_file_nothing_listens() {
         let app = AppToml::default();
-        assert!(!app.grpc.enable && !app.telemetry.enabled);
+        assert!(!app.grpc.enable && !app.api.enable && !app.telemetry.enabled);
     }
 }

@@ -1,5 +1,6 @@
 //! `geod start`: the application and, unless told otherwise, the CometBFT on the same home.
 
+mod api;
 mod child;
 pub mod comet;
 mod node_rpc;
@@ -15,15 +16,14 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::{ArgAction, Args, ValueEnum};
 use geodesic_app::abci::{Address, Fatal, Limits, Server, ServerHandle};
 use geodesic_app::node::NodeRpc;
-use geodesic_app::{App, AppConfig, grpc};
+use geodesic_app::{App, AppConfig};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 
 use crate::context::Context;
 use crate::genesis::doc::GenesisDoc;
 use crate::home::Home;
+use api::{ApiArgs, Servers};
 use child::Child;
 use settings::Settings;
 
@@ -31,8 +31,6 @@ pub use telemetry::init_log;
 
 /// How often a child is looked after.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long open queries may take when the process ends.
-const DRAIN: Duration = Duration::from_secs(5);
 
 /// How CometBFT and the application talk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -96,6 +94,8 @@ pub struct StartArgs {
     /// Where gRPC listens
     #[arg(long = "grpc.address", value_name = "HOST:PORT")]
     grpc_address: Option<String>,
+    #[command(flatten)]
+    api: ApiArgs,
     /// trace, debug, info, warn or error; or by module, such as info,geodesic_app=debug [default: info]
     #[arg(long = "log_level", visible_alias = "log-level", value_name = "LEVEL")]
     log_level: Option<String>,
@@ -181,7 +181,7 @@ fn prepare_comet(settings: &Settings, home: &Home) -> anyhow::Result<comet::Prog
 struct Node {
     app: App,
     abci: ServerHandle,
-    grpc: Option<Grpc>,
+    servers: Servers,
 }
 
 impl Node {
@@ -197,20 +197,13 @@ impl Node {
         let server = Server::bind(&address, Limits::default()).context(
             "cannot listen for CometBFT; --address unix:///PATH or tcp://HOST:PORT chooses another place",
         )?;
-        let grpc = match settings.grpc {
-            Some(address) => Some(serve_grpc(app.clone(), address, runtime)?),
-            None => None,
-        };
-        Ok(Self { abci: server.serve(app.clone(), fatal)?, app, grpc })
+        let servers = Servers::start(&app, settings, runtime)?;
+        Ok(Self { abci: server.serve(app.clone(), fatal)?, app, servers })
     }
 
     /// Ends the servers, then lets go of the database.
     fn close(self, runtime: &Runtime) {
-        if let Some((stop, task)) = self.grpc {
-            // A receiver that is gone has ended already.
-            let _ = stop.send(());
-            let _ = runtime.block_on(async { tokio::time::timeout(DRAIN, task).await });
-        }
+        self.servers.stop(runtime);
         self.abci.shutdown();
         self.abci.join();
         drop(self.app);
@@ -228,30 +221,6 @@ fn open_app(config: AppConfig, fatal: Fatal, rpc: Option<Arc<dyn NodeRpc>>) -> a
     }
     tracing::info!(height, "application opened");
     Ok(app)
-}
-
-type Grpc = (oneshot::Sender<()>, JoinHandle<()>);
-
-fn serve_grpc(app: App, address: SocketAddr, runtime: &Runtime) -> anyhow::Result<Grpc> {
-    let (bound, is_bound) = oneshot::channel();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let task = runtime.spawn(async move {
-        // A sender that is gone asks for the end too.
-        let stopped = async { stopped.await.unwrap_or(()) };
-        let report = |address| {
-            // The one who waits for it is gone only if the process is ending.
-            let _ = bound.send(address);
-        };
-        let served = grpc::serve(app, address, report, stopped).await;
-        if let Err(error) = served {
-            tracing::error!(%error, "gRPC server failed");
-        }
-    });
-    let Ok(address) = runtime.block_on(is_bound) else {
-        bail!("gRPC cannot listen on {address}; choose another with --grpc.address, or --grpc.enable=false");
-    };
-    tracing::info!(%address, "gRPC server listens");
-    Ok((stop, task))
 }
 
 /// The signals that end the process.

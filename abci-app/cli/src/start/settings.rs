@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use geodesic_app::AppConfig;
 use geodesic_app::abci::Address;
+use geodesic_app::{AppConfig, rest};
 use geodesic_client::files;
 use geodesic_client::vrf::VrfKey;
 use geodesic_store::Pruning;
@@ -30,6 +30,8 @@ pub(super) struct Settings {
     pub(super) address: Option<Address>,
     /// Where gRPC listens; `None` nowhere.
     pub(super) grpc: Option<SocketAddr>,
+    /// How REST is served; `None` not at all.
+    pub(super) api: Option<rest::Settings>,
     /// Where metrics are served; `None` nowhere.
     pub(super) metrics: Option<SocketAddr>,
     /// The `cometbft` program, if it is not to be looked for.
@@ -49,6 +51,7 @@ impl Settings {
 
         let grpc_enable = args.grpc_enable.unwrap_or(file.grpc.enable || args.grpc_address.is_some());
         let grpc = args.grpc_address.as_deref().or(non_empty(&file.grpc.address)).unwrap_or("localhost:9090");
+        let api = args.api.resolve(&file.api, args.api.grpc_web(&file) && grpc_enable)?;
         let serves_metrics = file.telemetry.enabled && file.telemetry.prometheus_retention_time > 0;
         let metrics = non_empty(&file.geodesic.metrics_address).unwrap_or(METRICS);
         let comet_rpc = match non_empty(&file.geodesic.comet_rpc) {
@@ -60,6 +63,7 @@ impl Settings {
             app: app_config(args, &file, home, config.as_ref())?,
             address: args.address.clone(),
             grpc: if grpc_enable { Some(socket_address("grpc.address", grpc)?) } else { None },
+            api,
             metrics: if serves_metrics { Some(socket_address("metrics-address", metrics)?) } else { None },
             cometbft: non_empty(&file.geodesic.cometbft).map(PathBuf::from),
             comet_rpc,
@@ -67,7 +71,7 @@ impl Settings {
     }
 }
 
-fn non_empty(text: &str) -> Option<&str> {
+pub(super) fn non_empty(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
 }
 
