@@ -23,7 +23,7 @@ const ADDRESS: &str = "tcp://localhost:1317";
 
 /// Flags of the API server, with the names of the SDK.
 #[derive(Args, Debug)]
-pub struct ApiArgs {
+pub(super) struct ApiArgs {
     /// Serve REST
     #[arg(long = "api.enable", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true",
         require_equals = true, action = ArgAction::Set)]
@@ -166,7 +166,9 @@ fn spawn<F: Future<Output = Served> + Send + 'static>(
         // A sender that is gone asks for the end too.
         let stopped = Box::pin(async { stopped.await.unwrap_or(()) });
         // The one who waits for the address is gone only if the process is ending.
-        let report = Box::new(|address| drop(bound.send(address)));
+        let report = Box::new(|address| {
+            let _ = bound.send(address);
+        });
         if let Err(error) = serve(report, stopped).await {
             tracing::error!(%error, "{name} server failed");
         }
