@@ -28,7 +28,7 @@ impl QueryEnv<'_> {
     /// A context on the committed state of a height; 0 is the last one.
     ///
     /// # Errors
-    /// [`QueryError::InvalidArgument`] if the height is not kept, [`QueryError::Internal`] before the first block.
+    /// [`QueryError::InvalidArgument`] if the height is not kept, [`QueryError::Unavailable`] before the first block.
     pub fn ctx(&self, height: u64) -> Result<Ctx, QueryError> {
         let snapshot = match height {
             0 => self.store.snapshot(),
@@ -36,7 +36,7 @@ impl QueryEnv<'_> {
         };
         let state = state_on(&snapshot);
         let block: Option<BlockInfo> = info::load(&state)?;
-        let block = block.ok_or_else(|| QueryError::Internal("no block is committed yet".to_owned()))?;
+        let block = block.ok_or_else(|| QueryError::Unavailable("no block is committed yet".to_owned()))?;
         Ok(Ctx::new(block, state))
     }
 

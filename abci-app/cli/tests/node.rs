@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -307,6 +307,34 @@ fn an_application_alone_opens_nothing_but_its_socket() {
     node.signal("TERM");
     assert_eq!(node.end(), Some(0));
     assert!(!socket.exists());
+}
+
+/// REST listens only if told to, and answers before there is a chain.
+#[test]
+fn rest_is_served_if_asked_for() {
+    let home = Home::new();
+    home.ok(&["init", "one", "--chain-id", "test-1"]);
+    let start = ["start", "--with-comet=false", "--grpc.enable=false", "--api.address", "tcp://127.0.0.1:0"];
+    let mut node = home.start(&start);
+    let line = node.line("REST server listens");
+    let address = line.split("address=").nth(1).unwrap().split_whitespace().next().unwrap();
+    let get = |path: &str| {
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: geod\r\nConnection: close\r\n\r\n").unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).unwrap();
+        reply
+    };
+    let unknown = get("/cosmos/gov/v1/params/voting");
+    assert!(unknown.starts_with("HTTP/1.1 501"), "{unknown}");
+    assert!(unknown.ends_with(r#"{"code":12,"message":"Not Implemented","details":[]}"#), "{unknown}");
+    let early = get("/cosmos/bank/v1beta1/params");
+    assert!(early.starts_with("HTTP/1.1 503") && early.contains("no block is committed yet"), "{early}");
+    node.signal("TERM");
+    assert_eq!(node.end(), Some(0));
+    home.ok(&["config", "set", "app", "api.address", "nowhere"]);
+    let error = home.refused(&["start", "--with-comet=false", "--api.enable"]);
+    assert!(error.contains("api.address"), "{error}");
 }
 
 /// Needs CometBFT, which `cargo xtask setup` installs. Real blocks; a restart goes on; both ways to stop; CometBFT never outlives `geod`.

@@ -1,6 +1,6 @@
 //! Transactions that CometBFT has indexed.
 
-use geodesic_core::QueryError;
+use geodesic_core::{Ctx, QueryError};
 use geodesic_proto::any;
 use geodesic_proto::cosmos::base::abci::v1beta1::TxResponse;
 use geodesic_proto::cosmos::base::query::v1beta1::PageResponse;
@@ -79,18 +79,32 @@ pub(super) fn get_txs(
 /// A block with its transactions decoded; those that do not decode, such as garbage of a proposer, are left out.
 pub(super) fn block_with_txs(
     env: &QueryEnv<'_>,
+    ctx: &Ctx,
     r: &pb::GetBlockWithTxsRequest,
 ) -> Result<pb::GetBlockWithTxsResponse, QueryError> {
-    let height = u64::try_from(r.height).ok().filter(|h| *h > 0);
-    let height =
-        height.ok_or_else(|| QueryError::InvalidArgument(format!("height {} must be positive", r.height)))?;
+    let last = ctx.block.height;
+    let height = u64::try_from(r.height).ok().filter(|h| (1..=last).contains(h));
+    let height = height.ok_or_else(|| {
+        let text = format!("requested height {} but height must not be less than 1 or greater than the current height {last}", r.height);
+        QueryError::InvalidArgument(text)
+    })?;
     let (block_id, block) = block(env, Some(height))?;
     let all = block.data.as_ref().map(|d| d.txs.as_slice()).unwrap_or_default();
     let page = r.pagination.clone().unwrap_or_default();
     let skip = usize::try_from(page.offset).unwrap_or(usize::MAX);
+    if skip >= all.len() && !all.is_empty() {
+        let (count, offset, limit) = (all.len(), page.offset, page.limit);
+        let text =
+            format!("out of range: cannot paginate {count} txs with offset {offset} and limit {limit}");
+        return Err(QueryError::InvalidArgument(text));
+    }
     let take =
         usize::try_from(if page.limit == 0 { PER_PAGE } else { page.limit.min(PER_PAGE) }).unwrap_or(100);
-    let txs = all.iter().skip(skip).take(take).filter_map(|bytes| decode(bytes).ok()).collect();
+    let forward = all.iter();
+    let txs = match page.reverse {
+        true => forward.rev().skip(skip).take(take).filter_map(|bytes| decode(bytes).ok()).collect(),
+        false => forward.skip(skip).take(take).filter_map(|bytes| decode(bytes).ok()).collect(),
+    };
     let total = u64::try_from(all.len()).unwrap_or(u64::MAX);
     let pagination = Some(PageResponse { next_key: Vec::new(), total });
     Ok(pb::GetBlockWithTxsResponse { txs, block_id: Some(block_id), block: Some(block), pagination })

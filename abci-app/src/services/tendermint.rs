@@ -52,7 +52,7 @@ pub(super) fn call(
             let (block_height, validators, page) = validators(env, ctx, Some(height), r.pagination)?;
             Ok(pb::GetValidatorSetByHeightResponse { block_height, validators, pagination: Some(page) })
         }),
-        "ABCIQuery" => answer(request, |r| Ok(forward(env, r))),
+        "ABCIQuery" => answer(request, |r| forward(env, r)),
         other => Err(unknown_method(&format!("/cosmos.base.tendermint.v1beta1.Service/{other}"))),
     }
 }
@@ -174,14 +174,21 @@ fn validator(ctx: &Ctx, v: &Value) -> Result<pb::Validator, QueryError> {
     })
 }
 
-/// A query as CometBFT would forward it.
-fn forward(env: &QueryEnv<'_>, r: pb::AbciQueryRequest) -> pb::AbciQueryResponse {
+/// A query as CometBFT would forward it; of the store and the application, not of services: those are asked directly.
+fn forward(env: &QueryEnv<'_>, r: pb::AbciQueryRequest) -> Result<pb::AbciQueryResponse, QueryError> {
+    if r.path.is_empty() {
+        return Err(QueryError::InvalidArgument("empty query path".to_owned()));
+    }
+    let first = r.path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    if !["app", "store", "p2p", "custom"].contains(&first) {
+        return Err(QueryError::InvalidArgument(format!("unsupported ABCI query path: {}", r.path)));
+    }
     let request = RequestQuery { data: r.data.into(), path: r.path, height: r.height, prove: r.prove };
     let a = abci_query(env, &request);
     let proof_ops = a.proof_ops.map(|p| pb::ProofOps {
         ops: p.ops.into_iter().map(|o| pb::ProofOp { r#type: o.r#type, key: o.key, data: o.data }).collect(),
     });
-    pb::AbciQueryResponse {
+    Ok(pb::AbciQueryResponse {
         code: a.code,
         log: a.log,
         info: a.info,
@@ -191,5 +198,5 @@ fn forward(env: &QueryEnv<'_>, r: pb::AbciQueryRequest) -> pb::AbciQueryResponse
         proof_ops,
         height: a.height,
         codespace: a.codespace,
-    }
+    })
 }

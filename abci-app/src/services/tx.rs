@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::{comet, found};
 use crate::deliver::{BlockGas, Deliver};
 use crate::query::QueryEnv;
+use crate::router::AppMsg;
 
 pub(super) fn call(
     env: &QueryEnv<'_>,
@@ -31,9 +32,15 @@ pub(super) fn call(
         }),
         "GetTx" => answer(request, |r: pb::GetTxRequest| found::get_tx(env, &r.hash)),
         "GetTxsEvent" => answer(request, |r| found::get_txs(env, &r)),
-        "GetBlockWithTxs" => answer(request, |r| found::block_with_txs(env, &r)),
+        "GetBlockWithTxs" => answer(request, |r| found::block_with_txs(env, &ctx, &r)),
         "BroadcastTx" => answer(request, |r| broadcast(env, &r)),
         "TxDecode" => answer(request, |r: pb::TxDecodeRequest| {
+            if r.tx_bytes.is_empty() {
+                return Err(QueryError::InvalidArgument("invalid empty tx bytes".to_owned()));
+            }
+            // As strict as a block: what passes has a JSON form too.
+            crate::tx::decode::<AppMsg>(&r.tx_bytes, &ctx.block.prefix)
+                .map_err(|e| QueryError::InvalidArgument(e.log))?;
             Ok(pb::TxDecodeResponse { tx: Some(found::decode(&r.tx_bytes)?) })
         }),
         "TxEncode" => answer(request, |r: pb::TxEncodeRequest| {
