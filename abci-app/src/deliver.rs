@@ -14,6 +14,12 @@ use crate::router::AppMsg;
 use crate::tx::{self, Ante, Tx, Verifier, validate_messages};
 use crate::wiring::WIRING;
 
+/// Code of the SDK's `ErrPanic`.
+const PANIC: u32 = 111_222;
+
+/// Unordered transactions are taken: a rule of the chain, which the SDK leaves to whoever builds the application.
+const UNORDERED: bool = true;
+
 /// What a client is told of a transaction.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {
@@ -104,6 +110,7 @@ impl Deliver<'_> {
             verifier: self.verifier,
             min_gas_prices: self.min_gas_prices,
             block_max_gas: max_gas,
+            unordered: UNORDERED,
         };
         let mut outcome = match tx::run(ctx, tx, &ante) {
             Ok(()) => {
@@ -118,7 +125,8 @@ impl Deliver<'_> {
                 self.count(ctx, outcome)
             }
         };
-        outcome.gas_wanted = ctx.gas.limit().unwrap_or(u64::MAX);
+        let limit = ctx.gas.limit().filter(|_| ctx.mode != ExecMode::Simulate);
+        outcome.gas_wanted = limit.unwrap_or(u64::MAX);
         outcome.gas_used = ctx.gas.used();
         outcome.priority = tx::priority(tx);
         Ok(outcome)
@@ -142,7 +150,11 @@ impl Deliver<'_> {
             counted = true;
             let used = ctx.gas.used().min(ctx.gas.limit().unwrap_or(u64::MAX));
             if ctx.mode == ExecMode::Finalize && !self.block_gas.add(used) {
-                return Err(Sdk::OutOfGas.with("block gas meter"));
+                let (wanted, used) = (ctx.gas.limit().unwrap_or(u64::MAX), ctx.gas.used());
+                let text = format!(
+                    "out of gas in location: block gas meter; gasWanted: {wanted}, gasUsed: {used}"
+                );
+                return Err(Sdk::OutOfGas.with(text));
             }
             Ok(data)
         });
@@ -166,10 +178,7 @@ fn handle_all(ctx: &mut Ctx, tx: &Tx, messages: &[AppMsg]) -> Result<Vec<u8>, Tx
     let mut msg_responses = Vec::with_capacity(messages.len());
     for (index, (message, any)) in messages.iter().zip(&tx.body.messages).enumerate() {
         let earlier = ctx.take_events();
-        let response = handle_guarded(ctx, message).map_err(|e| TxError {
-            log: format!("failed to execute message; message index: {index}: {}", e.log),
-            ..e
-        })?;
+        let response = handle_guarded(ctx, message).map_err(|e| in_message(index, e))?;
         let mut events = vec![message_event(&any.type_url, message, &prefix)];
         events.extend(ctx.take_events());
         earlier.into_iter().for_each(|e| ctx.emit(e));
@@ -181,6 +190,15 @@ fn handle_all(ctx: &mut Ctx, tx: &Tx, messages: &[AppMsg]) -> Result<Vec<u8>, Tx
     #[allow(deprecated)] // `data` is the field before msg_responses
     let data = TxMsgData { data: Vec::new(), msg_responses };
     Ok(data.encode_to_vec())
+}
+
+/// An error with the message that it is of; that of gas is the transaction's, as is a panic.
+fn in_message(index: usize, e: TxError) -> TxError {
+    if (e.codespace, e.code) == ("sdk", 11) || e.codespace == "undefined" && e.code == PANIC {
+        return e;
+    }
+    let log = format!("failed to execute message; message index: {index}: {}", e.log);
+    TxError { log, ..e }
 }
 
 /// Executes a message; a panic in it, which should never happen, fails the one transaction.
@@ -195,7 +213,7 @@ fn handle_guarded(ctx: &mut Ctx, message: &AppMsg) -> Result<Any, TxError> {
             let text = panic_text(payload.as_ref());
             tracing::error!(text, "panic in a message");
             metrics::counter!(crate::metrics::MESSAGE_PANICS).increment(1);
-            Err(TxError::new("undefined", 111_222, format!("recovered: {text}: panic")))
+            Err(TxError::new("undefined", PANIC, format!("recovered: {text}: panic")))
         }
     }
 }

@@ -129,6 +129,7 @@ pub fn begin_block(
     ctx: &mut Ctx,
     req: &tendermint_proto::v0_38::abci::RequestFinalizeBlock,
 ) -> Result<(), StateError> {
+    geodesic_auth::Auth::new(&WIRING).begin_block(ctx)?;
     crate::penalties::begin_block(ctx, req)?;
     geodesic_staking::Staking::new(&WIRING).begin_block(ctx)?;
     if wiring::is_compute(ctx)? {

@@ -88,8 +88,7 @@ fn write_message(out: &mut String, message: &DynamicMessage, level: u32) -> Resu
         }
         "google.protobuf.Timestamp" => {
             let time: Timestamp = message.transcode_to().map_err(|_| decode())?;
-            let text = scalar::timestamp_to_json(&time).ok_or_else(decode)?;
-            scalar::push_string(out, &without_trailing_zeros(&text));
+            scalar::push_string(out, &rfc3339_nano(&time).ok_or_else(decode)?);
             return Ok(());
         }
         "google.protobuf.Duration" => {
@@ -108,12 +107,13 @@ fn write_message(out: &mut String, message: &DynamicMessage, level: u32) -> Resu
     write_fields(out, message, &descriptor, level)
 }
 
-/// A time as Go's `RFC3339Nano` prints it: no zeros at the end of the fraction.
-fn without_trailing_zeros(time: &str) -> String {
-    match time.strip_suffix('Z').and_then(|t| t.split_once('.')) {
+/// A time as Go's `RFC3339Nano` prints it, without zeros at the end of the fraction; `None` outside the years 1 to 9999.
+pub fn rfc3339_nano(time: &Timestamp) -> Option<String> {
+    let text = scalar::timestamp_to_json(time)?;
+    Some(match text.strip_suffix('Z').and_then(|t| t.split_once('.')) {
         Some((whole, fraction)) => format!("{whole}.{}Z", fraction.trim_end_matches('0')),
-        None => time.to_owned(),
-    }
+        None => text,
+    })
 }
 
 /// A public key is its bytes, without the field around them.

@@ -11,11 +11,15 @@ use geodesic_proto::prost::encoding::encoded_len_varint;
 use super::decode::Tx;
 use super::fee::{check_amounts, deduct_fee};
 use super::sign::{SignerData, sign_bytes};
-use super::signature::{Bits, SignatureData};
+use super::signature::{Bits, Signature, SignatureData};
+use super::timeout;
 use super::verify::Verifier;
 
 /// Most gas that a transaction may ask for.
 pub const MAX_GAS: u64 = i64::MAX.unsigned_abs();
+
+/// Most gas that a simulation may use if blocks have no limit: it is work that nobody pays for.
+pub const SIMULATION_MAX_GAS: u64 = 1_000_000_000;
 
 /// Whose size and cost stand in for a key that is not known yet, in a simulation.
 const SIMULATED_KEY: [u8; 33] = [
@@ -43,18 +47,19 @@ pub struct Ante<'a> {
     pub min_gas_prices: &'a DecCoins,
     /// Consensus parameter `block.max_gas`; -1 is no limit.
     pub block_max_gas: i64,
+    /// Whether transactions may be unordered; a rule of the chain, never of a node.
+    pub unordered: bool,
 }
 
 type Step = fn(&mut Ctx, &Tx, &Ante<'_>) -> Result<(), TxError>;
 
 /// Every step with its name, in the SDK's order.
-pub const STEPS: [(&str, Step); 14] = [
+pub const STEPS: [(&str, Step); 13] = [
     ("context", set_up_context),
     ("extension options", reject_extension_options),
     ("basic validation", validate_basic),
-    ("timeout height", check_timeout_height),
-    ("timeout timestamp", check_timeout_timestamp),
-    ("unordered", reject_unordered),
+    ("timeout height", timeout::check_height),
+    ("timeout timestamp", timeout::check_timestamp),
     ("memo", validate_memo),
     ("size", consume_size_gas),
     ("fee", deduct_fee),
@@ -80,11 +85,15 @@ fn is_simulation(ctx: &Ctx) -> bool {
 
 fn set_up_context(ctx: &mut Ctx, tx: &Tx, ante: &Ante<'_>) -> Result<(), TxError> {
     let limit = tx.gas_limit();
-    let unlimited = is_simulation(ctx) || ctx.block.height == 0;
-    ctx.gas = if unlimited { GasMeter::unlimited() } else { GasMeter::limited(limit) };
+    let block_max = u64::try_from(ante.block_max_gas).ok().filter(|max| *max > 0);
+    ctx.gas = match ctx.mode {
+        ExecMode::Simulate => GasMeter::limited(block_max.unwrap_or(SIMULATION_MAX_GAS)),
+        _ if ctx.block.height == 0 => GasMeter::unlimited(),
+        _ => GasMeter::limited(limit),
+    };
     tx.fee()?;
-    match u64::try_from(ante.block_max_gas) {
-        Ok(max) if max > 0 && limit > max => {
+    match block_max {
+        Some(max) if limit > max => {
             Err(Sdk::InvalidGasLimit.with(format_args!("tx gas limit {limit} exceeds block max gas {max}")))
         }
         _ => Ok(()),
@@ -120,37 +129,6 @@ fn validate_basic(ctx: &mut Ctx, tx: &Tx, _: &Ante<'_>) -> Result<(), TxError> {
     if got != expected {
         let text = format!("wrong number of signers; expected {expected}, got {got}");
         return Err(Sdk::Unauthorized.with(text));
-    }
-    Ok(())
-}
-
-fn check_timeout_height(ctx: &mut Ctx, tx: &Tx, _: &Ante<'_>) -> Result<(), TxError> {
-    let (height, timeout) = (ctx.block.height, tx.body.timeout_height);
-    if timeout > 0 && height > timeout {
-        let text = format!("block height: {height}, timeout height: {timeout}");
-        return Err(Sdk::TxTimeoutHeight.with(text));
-    }
-    Ok(())
-}
-
-fn check_timeout_timestamp(ctx: &mut Ctx, tx: &Tx, _: &Ante<'_>) -> Result<(), TxError> {
-    let Some(timeout) = &tx.body.timeout_timestamp else { return Ok(()) };
-    let nanos = i128::from(timeout.seconds)
-        .checked_mul(1_000_000_000)
-        .and_then(|s| s.checked_add(i128::from(timeout.nanos)))
-        .unwrap_or(i128::MAX);
-    let now = ctx.block.time_ns;
-    if nanos != 0 && i128::from(now) > nanos {
-        let text = format!("block time: {now} ns, timeout: {nanos} ns since the Unix epoch");
-        return Err(Sdk::TxTimeout.with(text));
-    }
-    Ok(())
-}
-
-/// Unordered transactions need a record against replay. There is none, so they are refused, never taken for ordered ones.
-fn reject_unordered(_: &mut Ctx, tx: &Tx, _: &Ante<'_>) -> Result<(), TxError> {
-    if tx.body.unordered {
-        return Err(Sdk::NotSupported.with("unordered transactions are not enabled"));
     }
     Ok(())
 }
@@ -278,6 +256,9 @@ fn charge_verification(
         PubKey::Secp256k1(_) => {
             Ok(ctx.gas.charge(params.sig_verify_cost_secp256k1, "ante verify: secp256k1")?)
         }
+        PubKey::Secp256r1(_) => {
+            Ok(ctx.gas.charge(params.sig_verify_cost_secp256k1 / 2, "ante verify: secp256r1")?)
+        }
         PubKey::Ed25519(_) => {
             ctx.gas.charge(params.sig_verify_cost_ed25519, "ante verify: ed25519")?;
             Err(Sdk::InvalidPubKey.with("ED25519 public keys are unsupported"))
@@ -306,22 +287,32 @@ fn members<'a>(
 }
 
 fn verify_signatures(ctx: &mut Ctx, tx: &Tx, ante: &Ante<'_>) -> Result<(), TxError> {
+    let unordered = tx.body.unordered;
+    if unordered && !ante.unordered {
+        return Err(Sdk::NotSupported.with("unordered transactions are not enabled"));
+    }
     let (signatures, signers) = (tx.signatures()?, tx.signers()?);
     if signatures.len() != signers.len() {
         return Err(wrong_count(signers.len(), signatures.len()));
     }
+    if unordered {
+        timeout::spend(ctx, tx)?;
+    }
     for (signature, address) in signatures.iter().zip(signers) {
+        if unordered && signature.sequence > 0 {
+            return Err(Sdk::InvalidRequest.with("sequence is not allowed for unordered transactions"));
+        }
         let account = keeper::require_account(ctx, address)?;
         if account.pub_key.is_none() && !is_simulation(ctx) {
             return Err(Sdk::InvalidPubKey.with("pubkey on account is not set"));
         }
         let (expected, got) = (account.sequence, signature.sequence);
-        if got != expected {
+        if !unordered && got != expected {
             let text = format!("account sequence mismatch, expected {expected}, got {got}");
             return Err(Sdk::WrongSequence.with(text));
         }
         if matches!(ctx.mode, ExecMode::Check | ExecMode::Finalize) {
-            verify_signature(ctx, tx, ante, &account, signature.data.as_ref())?;
+            verify_signature(ctx, tx, ante, &account, signature)?;
         }
     }
     Ok(())
@@ -332,17 +323,22 @@ fn verify_signature(
     tx: &Tx,
     ante: &Ante<'_>,
     account: &Account,
-    data: Option<&SignatureData>,
+    signature: &Signature,
 ) -> Result<(), TxError> {
     let number = if ctx.block.height == 0 { 0 } else { account.number };
-    let (chain_id, sequence) = (ctx.block.chain_id.as_str(), account.sequence);
-    let signer = SignerData { address: account.address(), chain_id, account_number: number, sequence };
+    let chain_id = ctx.block.chain_id.as_str();
+    let data = signature.data.as_ref();
     let result = match (&account.pub_key, data) {
-        (Some(key), Some(data)) => ante.verifier.check(key, data, &|mode| sign_bytes(mode, signer, tx)),
+        (Some(pub_key), Some(data)) => {
+            let (address, sequence) = (account.address(), signature.sequence);
+            let signer = SignerData { address, pub_key, chain_id, account_number: number, sequence };
+            ante.verifier.check(pub_key, data, &|mode| sign_bytes(mode, signer, tx))
+        }
         _ => Err("there is no key or no signature".to_owned()),
     };
     let Err(reason) = result else { return Ok(()) };
     let text = if data.is_some_and(SignatureData::is_amino_only) {
+        let sequence = account.sequence;
         format!("account number ({number}), sequence ({sequence}) and chain-id ({chain_id})")
     } else {
         format!("account number ({number}) and chain-id ({chain_id}): ({reason})")
@@ -351,6 +347,9 @@ fn verify_signature(
 }
 
 fn increment_sequences(ctx: &mut Ctx, tx: &Tx, _: &Ante<'_>) -> Result<(), TxError> {
+    if tx.body.unordered {
+        return Ok(());
+    }
     for address in tx.signers()? {
         let mut account = keeper::require_account(ctx, address)?;
         account.sequence = account.sequence.checked_add(1).ok_or_else(|| {

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use geodesic_auth::PubKey;
 use geodesic_core::address::AddressError;
 use geodesic_core::{Address, Int, Sdk, TxError};
+use geodesic_proto::amino_json::rfc3339_nano;
 use geodesic_proto::cosmos::base::v1beta1::Coin;
 use geodesic_proto::cosmos::tx::v1beta1::{AuthInfo, Fee, TxBody, TxRaw};
 use geodesic_proto::prost::Message;
-use geodesic_proto::prost_types::Any;
+use geodesic_proto::prost_types::{Any, Timestamp};
 use geodesic_proto::strict::{self, Policy};
 use sha2::{Digest, Sha256};
 
@@ -60,6 +61,7 @@ pub struct Tx {
     /// The body holds unknown fields that may be ignored; only direct signatures cover them.
     pub has_non_critical: bool,
     signers: Result<Vec<Address>, TxError>,
+    fee_payer: Result<Address, TxError>,
     signatures: Result<Vec<Signature>, TxError>,
 }
 
@@ -69,7 +71,7 @@ impl Tx {
     /// # Errors
     /// `sdk` 2 if it is missing.
     pub fn fee(&self) -> Result<&Fee, TxError> {
-        self.auth_info.fee.as_ref().ok_or_else(|| Sdk::TxDecode.with("missing fee"))
+        self.auth_info.fee.as_ref().ok_or_else(missing_fee)
     }
 
     /// Gas that it may use.
@@ -96,12 +98,9 @@ impl Tx {
     /// Who pays the fee: who is named, or the first signer.
     ///
     /// # Errors
-    /// As [`Tx::signers`]; `sdk` 4 if nobody signs.
-    pub fn fee_payer(&self, prefix: &str) -> Result<Address, TxError> {
-        match self.fee()?.payer.as_str() {
-            "" => self.signers()?.first().cloned().ok_or_else(|| Sdk::Unauthorized.with("no signer")),
-            payer => Ok(Address::from_bech32(prefix, payer)?),
-        }
+    /// As [`Tx::fee`] and [`Tx::signers`]; `sdk` 7 if it is no address; `sdk` 4 if nobody signs.
+    pub fn fee_payer(&self) -> Result<&Address, TxError> {
+        self.fee_payer.as_ref().map_err(Clone::clone)
     }
 }
 
@@ -122,6 +121,7 @@ pub fn decode<M: TxMsg>(bytes: &[u8], prefix: &str) -> Result<(Tx, Vec<M>), TxEr
     let body = TxBody::decode(raw.body_bytes.as_slice()).map_err(parse)?;
     let auth_info = AuthInfo::decode(raw.auth_info_bytes.as_slice()).map_err(parse)?;
     auth_info.fee.iter().flat_map(|f| &f.amount).try_for_each(check_amount)?;
+    body.timeout_timestamp.iter().try_for_each(check_time)?;
 
     let key = |any: &Any| PubKey::from_any(any).map_err(parse);
     let infos = &auth_info.signer_infos;
@@ -129,10 +129,12 @@ pub fn decode<M: TxMsg>(bytes: &[u8], prefix: &str) -> Result<(Tx, Vec<M>), TxEr
         infos.iter().map(|i| i.public_key.as_ref().map(key).transpose()).collect::<Result<Vec<_>, _>>()?;
     let messages = body.messages.iter().map(M::decode).collect::<Result<Vec<_>, _>>()?;
 
+    let signers = signers(&messages, &auth_info, prefix);
     let tx = Tx {
         hash: Sha256::digest(bytes).into(),
         size: bytes.len(),
-        signers: signers(&messages, &auth_info, prefix),
+        fee_payer: fee_payer(&auth_info, &signers, prefix),
+        signers,
         signatures: signatures(&auth_info, &raw.signatures),
         body_bytes: raw.body_bytes,
         auth_info_bytes: raw.auth_info_bytes,
@@ -174,6 +176,12 @@ fn check_amount(coin: &Coin) -> Result<(), TxError> {
     }
 }
 
+/// The SDK reads times while it decodes, too: the years 1 to 9999.
+fn check_time(time: &Timestamp) -> Result<(), TxError> {
+    let bad = || parse(format_args!("timestamp: seconds {}, nanos {} is no time", time.seconds, time.nanos));
+    rfc3339_nano(time).map(drop).ok_or_else(bad)
+}
+
 fn signers<M: TxMsg>(messages: &[M], auth_info: &AuthInfo, prefix: &str) -> Result<Vec<Address>, TxError> {
     let plain = |e: AddressError| TxError::new("undefined", 1, e.to_string());
     let (mut signers, mut seen) = (Vec::new(), BTreeSet::new());
@@ -189,6 +197,25 @@ fn signers<M: TxMsg>(messages: &[M], auth_info: &AuthInfo, prefix: &str) -> Resu
         add(Address::from_bech32(prefix, payer).map_err(plain)?);
     }
     Ok(signers)
+}
+
+fn fee_payer(
+    auth_info: &AuthInfo,
+    signers: &Result<Vec<Address>, TxError>,
+    prefix: &str,
+) -> Result<Address, TxError> {
+    let fee = auth_info.fee.as_ref().ok_or_else(missing_fee)?;
+    match fee.payer.as_str() {
+        "" => {
+            let signers = signers.as_ref().map_err(Clone::clone)?;
+            signers.first().cloned().ok_or_else(|| Sdk::Unauthorized.with("no signer"))
+        }
+        payer => Ok(Address::from_bech32(prefix, payer)?),
+    }
+}
+
+fn missing_fee() -> TxError {
+    Sdk::TxDecode.with("missing fee")
 }
 
 fn signatures(auth_info: &AuthInfo, raw: &[Vec<u8>]) -> Result<Vec<Signature>, TxError> {

@@ -37,16 +37,16 @@ pub(super) fn deduct_fee(ctx: &mut Ctx, tx: &Tx, ante: &Ante<'_>) -> Result<(), 
     if !fee.granter.is_empty() {
         return Err(Sdk::InvalidRequest.with("fee grants are not enabled"));
     }
-    let payer = tx.fee_payer(&ctx.block.prefix)?;
-    let text = ctx.account_text(&payer);
-    if keeper::get_account(ctx, &payer)?.is_none() {
+    let payer = tx.fee_payer()?;
+    let text = ctx.account_text(payer);
+    if keeper::get_account(ctx, payer)?.is_none() {
         return Err(Sdk::UnknownAddress.with(format_args!("fee payer address: {text} does not exist")));
     }
     if !fee.amount.iter().all(|c| amount(c).is_zero()) {
         let coins = Coins::try_from(fee.amount.as_slice()).map_err(|_| {
             Sdk::InsufficientFee.with(format_args!("invalid fee amount: {}", show(&fee.amount)))
         })?;
-        ante.ports.pay_fee(ctx, &payer, &coins).map_err(wrap)?;
+        ante.ports.pay_fee(ctx, payer, &coins).map_err(wrap)?;
     }
     ctx.emit(Event::new("tx").attr("fee", show(&fee.amount)).attr("fee_payer", text));
     Ok(())

@@ -8,6 +8,7 @@ pub mod decode;
 pub mod fee;
 pub mod sign;
 pub mod signature;
+mod timeout;
 pub mod verify;
 
 pub use ante::{Ante, AntePorts, run};

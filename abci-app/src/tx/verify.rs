@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use geodesic_auth::PubKey;
+use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
 use secp256k1::ecdsa::Signature;
 use secp256k1::{Message, PublicKey, Secp256k1, VerifyOnly};
 use sha2::{Digest, Sha256};
@@ -13,9 +14,18 @@ use super::signature::SignatureData;
 /// How many valid signatures are remembered: some blocks and a mempool full.
 pub const REMEMBERED: usize = 1 << 16;
 
+/// A curve whose keys sign for accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Curve {
+    /// That of Bitcoin, and of wallets as a rule.
+    Secp256k1,
+    /// That of NIST, and of the secure hardware of phones.
+    Secp256r1,
+}
+
 /// Verifies signatures and remembers the valid ones, so that those of the mempool cost nothing in a block.
 ///
-/// What is remembered is the hash of key, signature and message: all that decides. The message holds the transaction,
+/// What is remembered is the hash of curve, key, signature and message: all that decides. The message holds the transaction,
 /// the chain id and the account number, and the transaction the sequence; so a remembered answer can never be wrong.
 pub struct Verifier {
     curve: Secp256k1<VerifyOnly>,
@@ -37,16 +47,22 @@ impl Default for Verifier {
 
 impl Verifier {
     /// Whether `signature` (`r | s`, 64 bytes, `s` in the lower half of the order) of the SHA-256 of `message` is by the
-    /// compressed `key`.
-    pub fn secp256k1(&self, key: &[u8; 33], message: &[u8], signature: &[u8]) -> bool {
+    /// compressed `key` on the curve.
+    pub fn ecdsa(&self, curve: Curve, key: &[u8; 33], message: &[u8], signature: &[u8]) -> bool {
         let Ok(signature) = <&[u8; 64]>::try_from(signature) else { return false };
         let digest: [u8; 32] = Sha256::digest(message).into();
-        let id: [u8; 32] =
-            Sha256::new().chain_update(key).chain_update(signature).chain_update(digest).finalize().into();
+        let id = Sha256::new().chain_update([match curve {
+            Curve::Secp256k1 => 0,
+            Curve::Secp256r1 => 1,
+        }]);
+        let id: [u8; 32] = id.chain_update(key).chain_update(signature).chain_update(digest).finalize().into();
         if self.remembered().known.contains(&id) {
             return true;
         }
-        let valid = self.verify(key, digest, signature);
+        let valid = match curve {
+            Curve::Secp256k1 => self.secp256k1(key, digest, signature),
+            Curve::Secp256r1 => secp256r1(key, &digest, signature),
+        };
         if valid {
             self.remembered().insert(id);
         }
@@ -54,7 +70,7 @@ impl Verifier {
     }
 
     // libsecp256k1 refuses `s` in the upper half, `r` or `s` of zero or above the order, and keys off the curve.
-    fn verify(&self, key: &[u8; 33], digest: [u8; 32], signature: &[u8; 64]) -> bool {
+    fn secp256k1(&self, key: &[u8; 33], digest: [u8; 32], signature: &[u8; 64]) -> bool {
         let (Ok(key), Ok(signature)) = (PublicKey::from_slice(key), Signature::from_compact(signature))
         else {
             return false;
@@ -95,7 +111,8 @@ impl Verifier {
     ) -> Result<bool, String> {
         let message = sign_bytes(mode)?;
         match key {
-            PubKey::Secp256k1(key) => Ok(self.secp256k1(key, &message, signature)),
+            PubKey::Secp256k1(key) => Ok(self.ecdsa(Curve::Secp256k1, key, &message, signature)),
+            PubKey::Secp256r1(key) => Ok(self.ecdsa(Curve::Secp256r1, key, &message, signature)),
             // Both are refused when their gas is paid, before this.
             PubKey::Ed25519(_) | PubKey::Multisig { .. } => Ok(false),
         }
@@ -139,6 +156,13 @@ impl Verifier {
         }
         Ok(())
     }
+}
+
+// p256 refuses `r` or `s` of zero or above the order, and keys off the curve; `s` in the upper half it takes.
+fn secp256r1(key: &[u8; 33], digest: &[u8; 32], signature: &[u8; 64]) -> bool {
+    let Ok(key) = p256::ecdsa::VerifyingKey::from_sec1_bytes(key) else { return false };
+    let Ok(signature) = p256::ecdsa::Signature::from_slice(signature) else { return false };
+    signature.normalize_s().is_none() && key.verify_prehash(digest, &signature).is_ok()
 }
 
 impl Remembered {

@@ -63,13 +63,7 @@ fn rules_and_their_codes() {
             "timed out by the clock",
             |d| d.body.timeout_timestamp = Some(Timestamp { seconds: 999, nanos: 999_999_999 }),
             42,
-            "block time: 1000000000000 ns, timeout: 999999999999 ns since the Unix epoch: tx timeout",
-        ),
-        (
-            "unordered",
-            |d| d.body.unordered = true,
-            37,
-            "unordered transactions are not enabled: feature not supported",
+            "block time: 1970-01-01 00:16:40 +0000 UTC, timeout timestamp: 1970-01-01 00:16:39.999999999 +0000 UTC: tx timeout",
         ),
         (
             "long memo",

@@ -114,7 +114,7 @@ fn signers_are_unique_and_the_payer_comes_last() {
     });
     let (tx, _) = decode(&bytes).unwrap();
     assert_eq!(tx.signers().unwrap(), [2, 1, 3].map(crate::support::address));
-    assert_eq!(tx.fee_payer("geo").unwrap().to_bech32("geo"), payer);
+    assert_eq!(tx.fee_payer().unwrap().to_bech32("geo"), payer);
 
     let (tx, _) = decode(&with(|d| d.body.messages = vec![send_text("cosmos1", "")])).unwrap();
     let e = tx.signers().unwrap_err();

@@ -8,8 +8,10 @@
 )]
 
 mod ante;
+mod aux_signers;
 mod decode;
 mod multisig;
 mod simulate;
 mod support;
+mod unordered;
 mod vectors;

@@ -190,5 +190,12 @@ pub(crate) fn run_with(
     max_gas: i64,
 ) -> Result<(), TxError> {
     let prices: DecCoins = prices.parse().unwrap();
-    tx::run(ctx, tx, &Ante { ports: &Bank, verifier, min_gas_prices: &prices, block_max_gas: max_gas })
+    let ante = Ante {
+        ports: &Bank,
+        verifier,
+        min_gas_prices: &prices,
+        block_max_gas: max_gas,
+        unordered: true,
+    };
+    tx::run(ctx, tx, &ante)
 }

@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use geodesic_app::tx::sign::{SignerData, sign_bytes};
+use geodesic_app::tx::verify::Curve;
 use geodesic_app::tx::{self, TxMsg, Verifier};
 use geodesic_auth::PubKey;
 use geodesic_core::address::AddressError;
@@ -46,11 +47,12 @@ fn sign_bytes_and_signatures_of_the_sdk() {
         let (tx, decoded) = tx::decode::<Whatever>(&bytes(&vector["tx"]), "cosmos").unwrap();
         assert_eq!((decoded.len(), tx.body.messages[0].type_url.as_str()), (1, name.as_str().unwrap()));
         let address = &tx.signers().unwrap()[0];
-        assert_eq!(tx.fee_payer("cosmos").unwrap(), *address);
+        assert_eq!(tx.fee_payer().unwrap(), address);
         assert_eq!(tx.pub_keys, [Some(key.clone())], "{name}");
 
         let signer = SignerData {
             address,
+            pub_key: &key,
             chain_id: vectors["chain_id"].as_str().unwrap(),
             account_number: vectors["account_number"].as_u64().unwrap(),
             sequence: vectors["sequence"].as_u64().unwrap(),
@@ -119,10 +121,10 @@ fn signatures_have_one_form() {
         ("of another key", sign(2, message), false),
         ("of another message", sign(1, b"massage"), false),
     ] {
-        assert_eq!(verifier.secp256k1(&key, message, &signature), want, "{name}");
+        assert_eq!(verifier.ecdsa(Curve::Secp256k1, &key, message, &signature), want, "{name}");
     }
-    assert!(!verifier.secp256k1(&[2; 33], message, &good), "key off the curve or another's");
-    assert!(!verifier.secp256k1(&[0; 33], message, &good), "no key");
+    assert!(!verifier.ecdsa(Curve::Secp256k1, &[2; 33], message, &good), "key off the curve or another's");
+    assert!(!verifier.ecdsa(Curve::Secp256k1, &[0; 33], message, &good), "no key");
 }
 
 fn k256_says(key: &[u8; 33], message: &[u8], signature: &[u8]) -> bool {
@@ -148,7 +150,7 @@ proptest! {
         if let Some((at, by)) = damage {
             if at < 64 { signature[at] ^= by } else { key[at - 64] ^= by }
         }
-        let ours = Verifier::default().secp256k1(&key, &message, &signature);
+        let ours = Verifier::default().ecdsa(Curve::Secp256k1, &key, &message, &signature);
         prop_assert_eq!(ours, k256_says(&key, &message, &signature));
         prop_assert_eq!(ours, damage.is_none() && !flipped);
     }

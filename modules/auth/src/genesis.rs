@@ -11,7 +11,7 @@ use crate::account::Account;
 use crate::keeper;
 use crate::keys::{ACCOUNTS, NEXT_NUMBER, PARAMS};
 use crate::modules::AT_GENESIS;
-use crate::{Auth, params};
+use crate::{Auth, params, unordered};
 
 fn fail(reason: impl std::fmt::Display) -> GenesisError {
     GenesisError { module: Auth::NAME, reason: reason.to_string() }
@@ -78,6 +78,7 @@ pub fn init(ctx: &mut Ctx, state: Option<&RawValue>) -> Result<(), GenesisError>
     for account in &accounts {
         keeper::set_account(ctx, account).map_err(fail)?;
     }
+    unordered::init(ctx, &accounts).map_err(fail)?;
     for name in AT_GENESIS {
         keeper::get_module_account(ctx, name).map_err(fail)?;
     }

@@ -10,6 +10,7 @@ pub mod params;
 pub mod ports;
 pub mod pubkey;
 pub mod query;
+pub mod unordered;
 
 use geodesic_core::address::AddressError;
 use geodesic_core::{Address, Ctx, GenesisError, Module, QueryError, Sdk, StateError, TxError};
@@ -58,8 +59,8 @@ impl Module for Auth<'_> {
         Ok(any::pack(&MsgUpdateParamsResponse {}))
     }
 
-    fn begin_block(&self, _: &mut Ctx) -> Result<(), StateError> {
-        Ok(())
+    fn begin_block(&self, ctx: &mut Ctx) -> Result<(), StateError> {
+        unordered::remove_expired(ctx)
     }
 
     fn end_block(&self, _: &mut Ctx) -> Result<(), StateError> {

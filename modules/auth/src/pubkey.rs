@@ -4,7 +4,8 @@ use geodesic_core::Address;
 use geodesic_core::address::hash20;
 use geodesic_proto::any;
 use geodesic_proto::cosmos::crypto::multisig::LegacyAminoPubKey;
-use geodesic_proto::cosmos::crypto::{ed25519, secp256k1};
+use geodesic_proto::cosmos::crypto::{ed25519, secp256k1, secp256r1};
+use geodesic_proto::prost::Name as _;
 use geodesic_proto::prost::encoding::encode_varint;
 use geodesic_proto::prost_types::Any;
 use ripemd::Ripemd160;
@@ -12,6 +13,8 @@ use sha2::{Digest, Sha256};
 
 /// Bytes of a compressed secp256k1 key.
 pub const SECP256K1_LEN: usize = 33;
+/// Bytes of a compressed secp256r1 key.
+pub const SECP256R1_LEN: usize = 33;
 /// Bytes of an ed25519 key.
 pub const ED25519_LEN: usize = 32;
 /// Deepest nesting of keys: a single one in a group in a group in a group.
@@ -41,6 +44,9 @@ pub enum PubKeyError {
         /// Bytes that belong there.
         expected: usize,
     },
+    /// Bytes that are no point of secp256r1.
+    #[error("invalid pubkey: no compressed point of secp256r1")]
+    Point,
     /// A threshold that can never, or always, be reached.
     #[error("multisignature threshold {threshold} of {keys} keys, allowed are 1 to {keys}")]
     Threshold {
@@ -62,6 +68,9 @@ pub enum PubKeyError {
 pub enum PubKey {
     /// Compressed point of secp256k1; whether it is on the curve shows when a signature is verified.
     Secp256k1([u8; SECP256K1_LEN]),
+    /// Compressed point of secp256r1, on the curve. As in the SDK it cannot be a member of a multisignature: amino has no
+    /// name for it.
+    Secp256r1([u8; SECP256R1_LEN]),
     /// ed25519. It can be stored, but a transaction that it signs is refused, as in the SDK.
     Ed25519([u8; ED25519_LEN]),
     /// `threshold` of `keys`.
@@ -93,6 +102,10 @@ impl PubKey {
             let key: ed25519::PubKey = any::unpack(value).map_err(decode)?;
             return Ok(Self::Ed25519(sized(&key.key)?));
         }
+        if value.type_url == any::type_url::<secp256r1::PubKey>() && depth == MAX_DEPTH - 1 {
+            let key: secp256r1::PubKey = any::unpack(value).map_err(decode)?;
+            return secp256r1_point(&key.key);
+        }
         if value.type_url != any::type_url::<LegacyAminoPubKey>() {
             return Err(PubKeyError::Type(value.type_url.clone()));
         }
@@ -112,6 +125,7 @@ impl PubKey {
     pub fn to_any(&self) -> Any {
         match self {
             Self::Secp256k1(key) => any::pack(&secp256k1::PubKey { key: key.to_vec() }),
+            Self::Secp256r1(key) => any::pack(&secp256r1::PubKey { key: key.to_vec() }),
             Self::Ed25519(key) => any::pack(&ed25519::PubKey { key: key.to_vec() }),
             Self::Multisig { threshold, keys } => any::pack(&LegacyAminoPubKey {
                 threshold: *threshold,
@@ -122,12 +136,17 @@ impl PubKey {
 
     /// Address of the account that the key signs for.
     ///
-    /// secp256k1: `RIPEMD-160(SHA-256(key))`; ed25519: `SHA-256(key)[..20]`; multisignature:
-    /// `SHA-256(amino encoding)[..20]`.
+    /// secp256k1: `RIPEMD-160(SHA-256(key))`; secp256r1: the 32 bytes of `SHA-256(SHA-256(type name) | key)` (ADR-028);
+    /// ed25519: `SHA-256(key)[..20]`; multisignature: `SHA-256(amino encoding)[..20]`.
     pub fn address(&self) -> Address {
         match self {
             Self::Secp256k1(key) => {
                 let hash: [u8; 20] = Ripemd160::digest(Sha256::digest(key)).into();
+                Address::from(hash)
+            }
+            Self::Secp256r1(key) => {
+                let name = Sha256::digest(secp256r1::PubKey::full_name());
+                let hash: [u8; 32] = Sha256::new().chain_update(name).chain_update(key).finalize().into();
                 Address::from(hash)
             }
             Self::Ed25519(key) => Address::from(hash20(key)),
@@ -135,9 +154,10 @@ impl PubKey {
         }
     }
 
-    /// Amino's binary encoding.
+    /// Amino's binary encoding; that of secp256r1, which has none, are its bytes.
     pub fn amino(&self) -> Vec<u8> {
         match self {
+            Self::Secp256r1(key) => key.to_vec(),
             Self::Secp256k1(key) => with_length(&AMINO_SECP256K1, key),
             Self::Ed25519(key) => with_length(&AMINO_ED25519, key),
             Self::Multisig { threshold, keys } => {
@@ -154,9 +174,19 @@ impl PubKey {
     /// How many signatures it may take: 1, or that of all keys of a multisignature.
     pub fn count(&self) -> usize {
         match self {
-            Self::Secp256k1(_) | Self::Ed25519(_) => 1,
+            Self::Secp256k1(_) | Self::Secp256r1(_) | Self::Ed25519(_) => 1,
             Self::Multisig { keys, .. } => keys.iter().map(Self::count).fold(0, usize::saturating_add),
         }
+    }
+}
+
+fn secp256r1_point(bytes: &[u8]) -> Result<PubKey, PubKeyError> {
+    let key: [u8; SECP256R1_LEN] = sized(bytes)?;
+    // SEC1 has a third form of this length, which the SDK does not take.
+    let compressed = matches!(key, [2 | 3, ..]);
+    match p256::PublicKey::from_sec1_bytes(&key) {
+        Ok(_) if compressed => Ok(PubKey::Secp256r1(key)),
+        _ => Err(PubKeyError::Point),
     }
 }
 

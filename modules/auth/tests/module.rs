@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use geodesic_auth::keys::{NO_TIMEOUT_UNTIL, Timeout, UNORDERED};
 use geodesic_auth::modules::{MODULE_ACCOUNTS, module_address};
-use geodesic_auth::{Account, Auth, Ports, genesis, keeper, params};
+use geodesic_auth::{Account, Auth, Ports, genesis, keeper, params, unordered};
 use geodesic_core::{Address, BlockInfo, Ctx, MemStore, Module, QueryError, State, StateError};
 use geodesic_proto::any;
 use geodesic_proto::cosmos::auth::v1beta1::*;
@@ -81,6 +82,41 @@ fn genesis_comes_back_as_it_was() {
     auth().init_genesis(&mut second, Some(&exported)).unwrap();
     assert_eq!(auth().export_genesis(&second).unwrap().get(), exported.get());
     assert_eq!(keeper::params(&second).unwrap().tx_sig_limit, 9);
+}
+
+#[test]
+fn an_imported_state_refuses_timeouts_that_may_have_been_used() {
+    let who = Address::from([1; 20]);
+    for (name, sequence, refused) in [("of a chain that begins", 0, false), ("exported", 3, true)] {
+        let mut ctx = ctx();
+        ctx.block.time_ns = 50;
+        let mut signer = account(1, 0);
+        signer.sequence = sequence;
+        let accounts = vec![signer.to_any()];
+        let state = GenesisState { params: Some(params::DEFAULT), accounts };
+        auth().init_genesis(&mut ctx, Some(&genesis::raw(&state).unwrap())).unwrap();
+        let last = 50 + unordered::AHEAD_MAX_NS;
+        let log = unordered::record(&mut ctx, &who, last).map_err(|e| (e.code, e.log));
+        let text = format!(
+            "failed to add unordered nonce: timeouts up to {last} may have been used before the export of this state: \
+             invalid request"
+        );
+        assert_eq!(log, if refused { Err((18, text)) } else { Ok(()) }, "{name}");
+        unordered::record(&mut ctx, &who, last + 1).unwrap();
+        // Nothing is left of it when it can refuse nothing any more.
+        ctx.block.time_ns = last + 1;
+        auth().begin_block(&mut ctx).unwrap();
+        assert_eq!(NO_TIMEOUT_UNTIL.get(&ctx), Ok(None), "{name}");
+        assert!(UNORDERED.has(&ctx, &(Timeout(last + 1), who.clone())).unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn keys_of_timeouts_are_those_of_the_sdk() {
+    let key = |time| UNORDERED.key(&(Timeout(time), Address::from([7; 20])));
+    let hex = |bytes: Vec<u8>| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    assert_eq!(hex(key(1_060_000_000_000)), format!("5a800000f6ccec6800{}", "07".repeat(20)));
+    assert!(key(i64::MIN) < key(-1) && key(-1) < key(0) && key(0) < key(i64::MAX));
 }
 
 #[test]

@@ -94,6 +94,12 @@ impl Address {
     }
 }
 
+impl From<[u8; 32]> for Address {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes.to_vec())
+    }
+}
+
 impl From<[u8; 20]> for Address {
     fn from(bytes: [u8; 20]) -> Self {
         Self(bytes.to_vec())

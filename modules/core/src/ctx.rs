@@ -157,12 +157,18 @@ impl Ctx {
         self.events.truncate(mark.events);
     }
 
-    /// Runs `f` without a gas limit and without counting its gas: work that no transaction pays for.
+    /// Runs `f` without a gas limit and without counting its gas: work that no transaction pays for. The meter comes
+    /// back also if `f` panics, so that a transaction whose panic is caught reports the gas that it used.
     pub fn without_gas<T>(&mut self, f: impl FnOnce(&mut Self) -> T) -> T {
+        struct Restore<'a>(&'a mut Ctx, GasMeter);
+        impl Drop for Restore<'_> {
+            fn drop(&mut self) {
+                std::mem::swap(&mut self.0.gas, &mut self.1);
+            }
+        }
         let gas = std::mem::replace(&mut self.gas, GasMeter::unlimited());
-        let result = f(self);
-        self.gas = gas;
-        result
+        let restore = Restore(self, gas);
+        f(&mut *restore.0)
     }
 
     /// Adds an event.

@@ -6,7 +6,7 @@ use crate::store::StorageError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StateError {
     /// The transaction used more gas than it may.
-    #[error("out of gas in {what}: limit {limit}, used {used}")]
+    #[error("out of gas in location: {what}; gasWanted: {limit}, gasUsed: {used}")]
     OutOfGas {
         /// What was being paid for.
         what: &'static str,

@@ -238,6 +238,20 @@ impl<K: Key, V, C: Codec<V>> Map<K, V, C> {
         self.walk(ctx, &Range { end: prefix_end(&start), start, reverse: false })
     }
 
+    /// The entries whose key is below every one that begins with `part`, in key order.
+    ///
+    /// # Errors
+    /// [`StateError`] if gas runs out or the disk fails; each item may also be one.
+    pub fn before<'a, P: Key>(
+        &'a self,
+        ctx: &'a Ctx,
+        part: &P,
+    ) -> Result<impl Iterator<Item = Result<(K, V), StateError>> + use<'a, K, V, C, P>, StateError> {
+        let mut end = self.prefix.to_vec();
+        part.write(&mut end);
+        self.walk(ctx, &Range { start: self.prefix.to_vec(), end: Some(end), reverse: false })
+    }
+
     /// The entries of a range of the store's whole keys, in its order. Keys of other maps in it are errors.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Keys, gas, branches and errors as other nodes and clients see them.
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::as_conversions,
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing
@@ -78,6 +79,16 @@ fn gas_of_each_access() {
 }
 
 #[test]
+fn a_caught_panic_in_free_work_leaves_the_meter_of_the_transaction() {
+    let mut ctx = ctx();
+    ctx.gas = GasMeter::limited(5000);
+    ctx.gas.charge(70, "before").unwrap();
+    let work = std::panic::AssertUnwindSafe(|| ctx.without_gas(|_| panic!("on purpose")));
+    assert!(std::panic::catch_unwind(work).is_err());
+    assert_eq!((ctx.gas.limit(), ctx.gas.used()), (Some(5000), 70));
+}
+
+#[test]
 fn out_of_gas_is_the_senders_and_the_rest_is_fatal() {
     let mut ctx = ctx();
     ctx.gas = GasMeter::limited(2100);
@@ -85,6 +96,10 @@ fn out_of_gas_is_the_senders_and_the_rest_is_fatal() {
     assert_eq!(error, StateError::OutOfGas { what: "WritePerByte", limit: 2100, used: 2300 });
     let error = TxError::from(error);
     assert_eq!((error.codespace, error.code, error.fatal), ("sdk", 11, false));
+    assert_eq!(
+        error.log,
+        "out of gas in location: WritePerByte; gasWanted: 2100, gasUsed: 2300: out of gas"
+    );
     assert_eq!(ctx.gas.remaining(), 0);
 
     let mut ctx = ctx_with_junk();

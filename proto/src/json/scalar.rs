@@ -111,9 +111,10 @@ fn nanos(number: &str, unit: &str) -> Option<i128> {
 /// RFC 3339 in UTC, with 0, 3, 6 or 9 decimals.
 pub(crate) fn timestamp_to_json(timestamp: &Timestamp) -> Option<String> {
     let valid = TIMES.contains(&timestamp.seconds) && (0..1_000_000_000).contains(&timestamp.nanos);
-    let whole = Timestamp { seconds: timestamp.seconds, nanos: 0 }.to_string();
-    let fraction = fraction(timestamp.nanos.unsigned_abs());
-    valid.then(|| format!("{}{fraction}Z", whole.trim_end_matches('Z')))
+    valid.then(|| {
+        let whole = Timestamp { seconds: timestamp.seconds, nanos: 0 }.to_string();
+        format!("{}{}Z", whole.trim_end_matches('Z'), fraction(timestamp.nanos.unsigned_abs()))
+    })
 }
 
 /// RFC 3339, with any offset.
