@@ -7,7 +7,6 @@ use geodesic_core::gas::GasMeter;
 use geodesic_core::{Ctx, DecCoins, Event, ExecMode, Sdk, StateError, TxError};
 use geodesic_proto::cosmos::base::abci::v1beta1::TxMsgData;
 use geodesic_proto::prost::Message;
-use geodesic_proto::prost_types::Any;
 
 use crate::abci::Halted;
 use crate::router::AppMsg;
@@ -178,7 +177,7 @@ fn handle_all(ctx: &mut Ctx, tx: &Tx, messages: &[AppMsg]) -> Result<Vec<u8>, Tx
     let mut msg_responses = Vec::with_capacity(messages.len());
     for (index, (message, any)) in messages.iter().zip(&tx.body.messages).enumerate() {
         let earlier = ctx.take_events();
-        let response = handle_guarded(ctx, message).map_err(|e| in_message(index, e))?;
+        let response = guarded(ctx, |ctx| message.handle(ctx)).map_err(|e| in_message(index, e))?;
         let mut events = vec![message_event(&any.type_url, message, &prefix)];
         events.extend(ctx.take_events());
         earlier.into_iter().for_each(|e| ctx.emit(e));
@@ -201,11 +200,11 @@ fn in_message(index: usize, e: TxError) -> TxError {
     TxError { log, ..e }
 }
 
-/// Executes a message; a panic in it, which should never happen, fails the one transaction.
-fn handle_guarded(ctx: &mut Ctx, message: &AppMsg) -> Result<Any, TxError> {
+/// Runs a message; a panic in it, which should never happen, fails the one transaction. The gas it used stays used.
+fn guarded<T>(ctx: &mut Ctx, run: impl FnOnce(&mut Ctx) -> Result<T, TxError>) -> Result<T, TxError> {
     let mark = ctx.mark();
     // Whatever the panic left half done is dropped by `rewind`.
-    match catch_unwind(AssertUnwindSafe(|| message.handle(ctx))) {
+    match catch_unwind(AssertUnwindSafe(|| run(ctx))) {
         Ok(result) => result,
         Err(payload) if payload.is::<Halted>() => resume_unwind(payload),
         Err(payload) => {
@@ -235,3 +234,6 @@ fn message_event(type_url: &str, message: &AppMsg, prefix: &str) -> Event {
         None => event,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ use geodesic_proto::tendermint::abci as abci_pb;
 use serde_json::{Value, json};
 
 use super::{comet, found};
+use crate::block;
 use crate::deliver::{BlockGas, Deliver};
 use crate::query::QueryEnv;
 use crate::router::AppMsg;
@@ -73,7 +74,7 @@ fn simulate(env: &QueryEnv<'_>, mut ctx: Ctx, bytes: &[u8]) -> Result<pb::Simula
     ctx.mode = ExecMode::Simulate;
     // As in the next block, the first that can hold the transaction: windows are by height.
     ctx.block.height = ctx.block.height.saturating_add(1);
-    let block_gas = BlockGas::default();
+    let block_gas = BlockGas { limit: block::max_gas(&block::load_params(&ctx)?), used: 0 };
     let mut deliver =
         Deliver { verifier: env.verifier, min_gas_prices: &env.config.min_gas_prices, block_gas };
     let outcome = deliver.run(&mut ctx, bytes)?;

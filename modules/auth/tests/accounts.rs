@@ -37,6 +37,10 @@ fn secp(byte: u8) -> Any {
     any::pack(&secp256k1::PubKey { key: vec![byte; 33] })
 }
 
+fn secp256r1(key: &[u8]) -> Any {
+    any::pack(&secp256r1::PubKey { key: key.to_vec() })
+}
+
 fn multisig(threshold: u32, public_keys: Vec<Any>) -> Any {
     any::pack(&LegacyAminoPubKey { threshold, public_keys })
 }
@@ -83,7 +87,10 @@ fn keys_that_no_account_may_have() {
     for (name, key, want) in [
         ("short", any::pack(&secp256k1::PubKey { key: vec![2; 32] }), "32 bytes, expected 33"),
         ("long", any::pack(&ed25519::PubKey { key: vec![2; 33] }), "33 bytes, expected 32"),
-        ("another curve", any::pack(&secp256r1::PubKey { key: vec![2; 33] }), "not supported"),
+        ("secp256r1, short", secp256r1(&[2; 32]), "32 bytes, expected 33"),
+        ("secp256r1, off the curve", secp256r1(&[&[2], [0; 31].as_slice(), &[1]].concat()), "no compressed point"),
+        ("secp256r1, another form", secp256r1(&[5; 33]), "no compressed point"),
+        ("secp256r1 as a member", multisig(1, vec![secp256r1(&[2; 33])]), "not supported"),
         ("no bytes of it", Any { value: vec![0xff], ..secp(2) }, "does not decode"),
         ("threshold 0", multisig(0, vec![secp(2)]), "threshold 0 of 1"),
         ("threshold above", multisig(3, vec![secp(2), secp(3)]), "threshold 3 of 2"),
