@@ -86,12 +86,16 @@ impl Deliver<'_> {
     /// [`StateError`] alone ends the process; everything a sender can cause is in the [`Outcome`].
     pub(crate) fn run(&mut self, ctx: &mut Ctx, bytes: &[u8]) -> Result<Outcome, StateError> {
         let counts = ctx.mode == ExecMode::Finalize;
+        let decoded = tx::decode::<AppMsg>(bytes, &ctx.block.prefix);
+        if counts && decoded.is_err() {
+            return Ok(Outcome::failed(TxError::new("sdk", 2, Sdk::TxDecode.text()))); // the mempool says why
+        }
         if counts && self.block_gas.is_used_up() {
             return Ok(Outcome::failed(Sdk::OutOfGas.with("no block gas left to run tx")));
         }
-        let decoded = tx::decode::<AppMsg>(bytes, &ctx.block.prefix)
-            .and_then(|(tx, messages)| validate_messages(&messages).map(|()| (tx, messages)));
-        let (tx, messages) = match decoded {
+        let checked =
+            decoded.and_then(|(tx, messages)| validate_messages(&messages).map(|()| (tx, messages)));
+        let (tx, messages) = match checked {
             Ok(decoded) => decoded,
             Err(e) => return fatal_or(e),
         };

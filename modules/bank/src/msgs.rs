@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use geodesic_core::coin::validate_denom;
+use geodesic_core::coin::{self, validate_denom};
 use geodesic_core::module::check_authority;
 use geodesic_core::{Address, Coins, Ctx, Sdk, TxError};
 use geodesic_proto::cosmos::bank::v1beta1 as pb;
@@ -16,11 +16,8 @@ use crate::ports::Ports;
 
 /// Coins that are sorted, distinct and positive, and at least one.
 fn positive(amount: &[PbCoin]) -> Result<Coins, Error> {
-    let coins = Coins::try_from(amount)?;
-    if coins.is_empty() {
-        return Err(Sdk::InvalidCoins.with("no coins").into());
-    }
-    Ok(coins)
+    let coins = Coins::try_from(amount).ok().filter(|coins| !coins.is_empty());
+    coins.ok_or_else(|| Sdk::InvalidCoins.with(coin::show(amount)).into())
 }
 
 fn account(ctx: &Ctx, text: &str, what: &str) -> Result<Address, Error> {

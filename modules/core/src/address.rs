@@ -1,6 +1,7 @@
 //! Account addresses: bytes in state, bech32 on the wire.
 
-use bech32::{Bech32, Hrp};
+use bech32::primitives::iter::{ByteIterExt as _, Fe32IterExt as _};
+use bech32::{Bech32, Fe32, Hrp};
 use sha2::{Digest, Sha256};
 
 /// Most bytes an address may have (`types/address.go`).
@@ -29,7 +30,7 @@ pub enum AddressError {
     #[error("decoding bech32 failed: {0}")]
     Bech32(String),
     /// Another chain's or another kind's.
-    #[error("invalid Bech32 prefix; expected {expected}, got {got}")]
+    #[error("hrp does not match bech32 prefix: expected '{expected}' got '{got}': internal logic error")]
     Prefix {
         /// The prefix that belongs here.
         expected: String,
@@ -37,7 +38,7 @@ pub enum AddressError {
         got: String,
     },
     /// Too long or empty.
-    #[error("address has {0} bytes, allowed are 1 to 255")]
+    #[error("{}: unknown address", if *.0 == 0 { "addresses cannot be empty".to_owned() } else { format!("address max length is 255, got {}", .0) })]
     Length(usize),
 }
 
@@ -112,12 +113,53 @@ impl std::fmt::Debug for Address {
     }
 }
 
-/// Prefix and bytes of a bech32 text (not bech32m); of up to 1023 characters, since addresses may exceed BIP-173's 90.
+/// Most characters of a bech32 text: addresses may exceed BIP-173's 90.
+const MAX_TEXT: usize = 1023;
+
+/// Prefix and bytes of a bech32 text (not bech32m) of up to 1023 characters. Every address has one text, but for its case.
 ///
 /// # Errors
-/// [`AddressError::Bech32`] says what is wrong.
+/// [`AddressError::Bech32`] says what is wrong, in the SDK's words.
 pub fn decode(text: &str) -> Result<(String, Vec<u8>), AddressError> {
-    let checked = bech32::primitives::decode::CheckedHrpstring::new::<Bech32>(text)
-        .map_err(|e| AddressError::Bech32(e.to_string()))?;
-    Ok((checked.hrp().to_lowercase(), checked.byte_iter().collect()))
+    decode_text(text).map_err(AddressError::Bech32)
 }
+
+fn decode_text(text: &str) -> Result<(String, Vec<u8>), String> {
+    if !(8..=MAX_TEXT).contains(&text.len()) {
+        return Err(format!("invalid bech32 string length {}", text.len()));
+    }
+    let (mut lower, mut upper) = (false, false);
+    for byte in text.bytes() {
+        if !(33..=126).contains(&byte) {
+            return Err(format!("invalid character in string: '{}'", char::from(byte)));
+        }
+        lower |= byte.is_ascii_lowercase();
+        upper |= byte.is_ascii_uppercase();
+        if lower && upper {
+            return Err("string not all lowercase or all uppercase".to_owned());
+        }
+    }
+    let text = text.to_ascii_lowercase();
+    let (prefix, data) = match text.rsplit_once('1') {
+        Some((prefix, data)) if !prefix.is_empty() && data.len() >= CHECKSUM => (prefix, data),
+        Some((prefix, _)) => return Err(format!("invalid separator index {}", prefix.len())),
+        None => return Err("invalid separator index -1".to_owned()),
+    };
+    let read = |c| Fe32::from_char(c).map_err(|_| format!("invalid character not part of charset: {}", u32::from(c)));
+    let values = data.chars().map(read).collect::<Result<Vec<_>, _>>()?;
+    let (values, _) = values.split_at_checked(values.len().saturating_sub(CHECKSUM)).unwrap_or_default();
+    let hrp = Hrp::parse(prefix).map_err(|e| e.to_string())?;
+    let right: String = values.iter().copied().with_checksum::<Bech32>(&hrp).chars().collect();
+    if right != text {
+        let checksum = |text: &str| text.get(text.len().saturating_sub(CHECKSUM)..).unwrap_or_default().to_owned();
+        return Err(format!("invalid checksum (expected {} got {})", checksum(&right), checksum(&text)));
+    }
+    let bytes: Vec<u8> = values.iter().copied().fes_to_bytes().collect();
+    if !bytes.iter().copied().bytes_to_fes().eq(values.iter().copied()) {
+        return Err("invalid incomplete group".to_owned());
+    }
+    Ok((prefix.to_owned(), bytes))
+}
+
+/// Characters of a checksum.
+const CHECKSUM: usize = 6;

@@ -63,6 +63,15 @@ pub fn validate_denom(denom: &str) -> Result<(), CoinError> {
     if ok { Ok(()) } else { Err(CoinError::Denom(shorten(denom))) }
 }
 
+/// The text of coins that need not be valid, such as `10stake,-5atoken`.
+pub fn show(coins: &[pb::Coin]) -> String {
+    let text = |coin: &pb::Coin| match coin.amount.as_str() {
+        "" => format!("<nil>{}", coin.denom),
+        amount => format!("{amount}{}", coin.denom),
+    };
+    coins.iter().map(text).collect::<Vec<_>>().join(",")
+}
+
 /// An amount of one denomination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coin {

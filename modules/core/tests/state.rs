@@ -179,7 +179,43 @@ fn addresses() {
     assert_eq!(Address::from_bech32("geo", &long.to_bech32("geo")), Ok(long));
     assert_eq!(Address::try_new(vec![]), Err(AddressError::Length(0)));
     assert_eq!(Address::try_new(vec![0; 256]), Err(AddressError::Length(256)));
-    for bad in [" ", "cosmos1w508d6qejxtdg4y5r3zarvary0c5xw7k6ah60d", "cosmos", "1", "é1qqqqqq"] {
-        assert!(Address::from_bech32("cosmos", bad).is_err(), "{bad:?}");
+    for (bad, text) in [
+        (" ", "empty address string is not allowed"),
+        ("cosmos", "decoding bech32 failed: invalid bech32 string length 6"),
+        ("é1qqqqqq", "decoding bech32 failed: invalid character in string: 'Ã'"),
+        ("cosmos1Qqqqqqq", "decoding bech32 failed: string not all lowercase or all uppercase"),
+        ("cosmosqqqq", "decoding bech32 failed: invalid separator index -1"),
+        ("cosmos1qqqq", "decoding bech32 failed: invalid separator index 6"),
+        ("cosmos1bqqqqqq", "decoding bech32 failed: invalid character not part of charset: 98"),
+        (
+            "cosmos1w508d6qejxtdg4y5r3zarvary0c5xw7k6ah60d",
+            "decoding bech32 failed: invalid checksum (expected 6ah60c got 6ah60d)",
+        ),
+        (
+            "geo1w508d6qejxtdg4y5r3zarvary0c5xw7kww3lfl",
+            "hrp does not match bech32 prefix: expected 'cosmos' got 'geo': internal logic error",
+        ),
+    ] {
+        assert_eq!(Address::from_bech32("cosmos", bad).unwrap_err().to_string(), text, "{bad:?}");
+    }
+}
+
+/// Bits that no byte has room for must be zero, as in the SDK: else an address would have several texts.
+#[test]
+fn an_address_has_one_text() {
+    use bech32::primitives::iter::{ByteIterExt as _, Fe32IterExt as _};
+    let hrp = bech32::Hrp::parse("cosmos").unwrap();
+    let text = |change: &dyn Fn(&mut Vec<bech32::Fe32>)| {
+        let mut values: Vec<_> = [7_u8; 33].into_iter().bytes_to_fes().collect(); // 264 bits in 53 groups of 5
+        change(&mut values);
+        values.into_iter().with_checksum::<bech32::Bech32>(&hrp).chars().collect::<String>()
+    };
+    assert!(Address::from_bech32("cosmos", &text(&|_| ())).is_ok());
+    let incomplete = "decoding bech32 failed: invalid incomplete group";
+    for (name, text) in [
+        ("a bit behind the last byte", text(&|v| *v.last_mut().unwrap() = bech32::Fe32::P)),
+        ("a group behind the last byte", text(&|v| v.push(bech32::Fe32::Q))),
+    ] {
+        assert_eq!(Address::from_bech32("cosmos", &text).unwrap_err().to_string(), incomplete, "{name}");
     }
 }
