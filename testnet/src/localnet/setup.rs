@@ -277,7 +277,8 @@ pub fn included(node: &Node, printed: &str) -> anyhow::Result<String> {
         bail!("transaction {hash} was refused: {}", of(&answer, "raw_log"));
     }
     let rpc = node.url();
-    let result = geod(&node.home, &["query", "wait-tx", &hash, "--node", &rpc, "-o", "json"])?;
+    let result =
+        geod(&node.home, &["query", "wait-tx", &hash, "--timeout", "120s", "--node", &rpc, "-o", "json"])?;
     let result: serde_json::Value = serde_json::from_str(&result)?;
     if code(&result) != 0 {
         bail!("transaction {hash} failed: {}", of(&result, "raw_log"));
