@@ -1,5 +1,6 @@
 //! Developer commands: `cargo xtask --help`.
 
+mod clients;
 mod cometbft;
 mod exec;
 mod packages;
@@ -40,7 +41,9 @@ Examples:
   cargo xtask test
   cargo xtask test -- --package geodesic-store
   cargo xtask test -- --ignored
+  GEODESIC_SKIP_CLIENTS=node,python cargo xtask test
 
+One test runs clients from npm and PyPI; without Node.js 20.19 or Python 3.10 (or later), leave them out as above.
 What follows -- goes to `cargo test`, in place of --workspace if it selects packages.")]
     Test {
         /// Arguments of `cargo test`
@@ -98,14 +101,18 @@ fn check() -> anyhow::Result<()> {
 }
 
 fn test(args: &[String]) -> anyhow::Result<()> {
+    let selects =
+        |arg: &String| arg.starts_with("-p") || arg.starts_with("--package") || arg == "--workspace";
+    let selected = args.iter().any(selects);
+    if !selected {
+        clients::check()?;
+    }
     let cometbft = setup()?;
     exec::run(&mut programs())?;
     exec::run(&mut cheats())?;
     let mut command = cargo();
     command.args(["test", "--locked"]).env("COMETBFT", cometbft);
-    let selects =
-        |arg: &String| arg.starts_with("-p") || arg.starts_with("--package") || arg == "--workspace";
-    if !args.iter().any(selects) {
+    if !selected {
         command.arg("--workspace");
     }
     exec::run(command.args(args))
