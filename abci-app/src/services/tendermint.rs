@@ -38,7 +38,7 @@ pub(super) fn call(
             Ok(pb::GetLatestBlockResponse { block_id: Some(id), block: Some(block), sdk_block })
         }),
         "GetBlockByHeight" => answer(request, |r: pb::GetBlockByHeightRequest| {
-            let height = height_within(ctx, r.height)?;
+            let height = height_within(env, r.height)?;
             let (id, block) = block(env, Some(height))?;
             let sdk_block = Some(sdk_block(ctx, &block));
             Ok(pb::GetBlockByHeightResponse { block_id: Some(id), block: Some(block), sdk_block })
@@ -48,7 +48,7 @@ pub(super) fn call(
             Ok(pb::GetLatestValidatorSetResponse { block_height, validators, pagination: Some(page) })
         }),
         "GetValidatorSetByHeight" => answer(request, |r: pb::GetValidatorSetByHeightRequest| {
-            let height = height_within(ctx, r.height)?;
+            let height = height_within(env, r.height)?;
             let (block_height, validators, page) = validators(env, ctx, Some(height), r.pagination)?;
             Ok(pb::GetValidatorSetByHeightResponse { block_height, validators, pagination: Some(page) })
         }),
@@ -57,9 +57,11 @@ pub(super) fn call(
     }
 }
 
-fn height_within(ctx: &Ctx, height: i64) -> Result<u64, QueryError> {
-    let last = ctx.block.height;
-    u64::try_from(height).ok().filter(|h| (1..=last).contains(h)).ok_or_else(|| {
+/// A height of which CometBFT has the block: it is a block ahead of the state while that block is executed, and further if
+/// the query is of an earlier height.
+fn height_within(env: &QueryEnv<'_>, height: i64) -> Result<u64, QueryError> {
+    let last = number(&ask(env, "status", json!({}))?, &["sync_info", "latest_block_height"])?;
+    u64::try_from(height).ok().filter(|h| *h >= 1 && height <= last).ok_or_else(|| {
         QueryError::InvalidArgument(format!("requested block height {height} is not within 1 to {last}"))
     })
 }
@@ -199,4 +201,36 @@ fn forward(env: &QueryEnv<'_>, r: pb::AbciQueryRequest) -> Result<pb::AbciQueryR
         height: a.height,
         codespace: a.codespace,
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::abci::Fatal;
+    use crate::app::App;
+    use crate::config::AppConfig;
+    use crate::node::NodeRpc;
+
+    /// A CometBFT that is executing block 103.
+    struct Ahead;
+
+    impl NodeRpc for Ahead {
+        fn call(&self, _: &str, _: Value) -> Result<Value, String> {
+            Ok(json!({ "sync_info": { "latest_block_height": "103" } }))
+        }
+    }
+
+    /// `GetLatestBlock` and then `GetBlockByHeight` of what it said, as clients do.
+    #[test]
+    fn blocks_are_bounded_by_cometbft_not_by_the_state() {
+        let dir = tempfile::tempdir().unwrap();
+        let node = std::sync::Arc::new(Ahead);
+        let app = App::open(AppConfig::new(dir.path()), Fatal::default(), Some(node)).unwrap();
+        for (height, want) in
+            [(-1, None), (0, None), (1, Some(1)), (102, Some(102)), (103, Some(103)), (104, None)]
+        {
+            assert_eq!(height_within(&app.query_env(), height).ok(), want, "{height}");
+        }
+    }
 }

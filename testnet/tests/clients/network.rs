@@ -68,6 +68,8 @@ fn configure(ports: Ports) {
         ("config", "p2p.laddr", local(ports.p2p)),
         ("config", "consensus.timeout_commit", "200ms".to_owned()),
         ("app", "grpc.address", format!("127.0.0.1:{}", ports.grpc)),
+        ("app", "api.enable", "true".to_owned()),
+        ("app", "api.address", local(ports.rest)),
         ("app", "minimum-gas-prices", MIN_GAS_PRICE.to_owned()),
     ] {
         geod(&["config", "set", file, key, &value]);

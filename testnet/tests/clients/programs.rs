@@ -66,7 +66,7 @@ pub(crate) struct Client {
     version: &'static str,
     /// Arguments of the tool.
     args: &'static [&'static str],
-    /// The variable LEDGER with the name of the variable that has its address, for cosmpy.
+    /// What LEDGER begins with, and the variable that it goes on with, for cosmpy.
     ledger: Option<(&'static str, &'static str)>,
 }
 
@@ -74,8 +74,22 @@ const JS: &[&str] = &["--test-force-exit", "--test-reporter", "spec", "main.mjs"
 
 /// All of them.
 pub(crate) const CLIENTS: &[Client] = &[
-    Client { name: "cosmjs-0.39", tool: Tool::Node, source: "cosmjs", version: "0.39", args: JS, ledger: None },
-    Client { name: "cosmjs-0.32", tool: Tool::Node, source: "cosmjs", version: "0.32", args: JS, ledger: None },
+    Client {
+        name: "cosmjs-0.39",
+        tool: Tool::Node,
+        source: "cosmjs",
+        version: "0.39",
+        args: JS,
+        ledger: None,
+    },
+    Client {
+        name: "cosmjs-0.32",
+        tool: Tool::Node,
+        source: "cosmjs",
+        version: "0.32",
+        args: JS,
+        ledger: None,
+    },
     Client {
         name: "cosmpy-grpc",
         tool: Tool::Python,
@@ -83,6 +97,14 @@ pub(crate) const CLIENTS: &[Client] = &[
         version: "",
         args: &["ledger.py"],
         ledger: Some(("grpc+http://", "GRPC")),
+    },
+    Client {
+        name: "cosmpy-rest",
+        tool: Tool::Python,
+        source: "python",
+        version: "",
+        args: &["ledger.py"],
+        ledger: Some(("rest+", "REST")),
     },
     Client {
         name: "grpc-reflection",
