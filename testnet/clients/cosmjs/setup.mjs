@@ -6,7 +6,7 @@ import { Secp256k1HdWallet } from "@cosmjs/amino";
 import { DirectSecp256k1HdWallet, makeCosmoshubPath } from "@cosmjs/proto-signing";
 import {
   GasPrice, QueryClient, SigningStargateClient, StargateClient, setupAuthExtension, setupBankExtension,
-  setupStakingExtension, setupTxExtension,
+  setupSlashingExtension, setupStakingExtension, setupTxExtension,
 } from "@cosmjs/stargate";
 import { Comet38Client } from "@cosmjs/tendermint-rpc";
 
@@ -53,7 +53,7 @@ export const nobody = await addressOf(await wallet(Secp256k1HdWallet, 99));
 export const reader = await StargateClient.connect(rpc);
 export const comet = await Comet38Client.connect(rpc);
 export const query = QueryClient.withExtensions(
-  comet, setupAuthExtension, setupBankExtension, setupStakingExtension, setupTxExtension,
+  comet, setupAuthExtension, setupBankExtension, setupSlashingExtension, setupStakingExtension, setupTxExtension,
 );
 
 export const send = (from, to, amount) => ({

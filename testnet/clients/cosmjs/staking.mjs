@@ -39,6 +39,19 @@ test("staking parameters, the pool and the genesis validator", async () => {
   assert.deepEqual(hist.valset.map((v) => v.operatorAddress), [validator]);
 });
 
+test("slashing: the parameters, and that the validator has missed nothing", async () => {
+  const { slashing } = net.query;
+  const { params } = await slashing.params();
+  assert.ok(params.signedBlocksWindow > 0n && params.downtimeJailDuration.seconds > 0n);
+  const { info } = await slashing.signingInfos();
+  const [{ address: consensus }] = (await net.comet.validatorsAll()).validators;
+  const expected = toBech32(`${prefix}valcons`, consensus);
+  assert.deepEqual(info.map((i) => i.address), [expected]);
+  const { valSigningInfo } = await slashing.signingInfo(expected);
+  assert.equal(valSigningInfo.missedBlocksCounter, 0n);
+  assert.equal(valSigningInfo.tombstoned, false);
+});
+
 test("what does not exist is an error in words", async () => {
   await assert.rejects(staking.validator(own), /code = NotFound.*not found.*key not found/s);
   await assert.rejects(staking.delegation(address, validator), /code = NotFound.*not found/s);

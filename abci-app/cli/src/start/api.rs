@@ -33,7 +33,7 @@ pub(super) struct ApiArgs {
         require_equals = true, action = ArgAction::Set)]
     swagger: Option<bool>,
     /// Where REST listens
-    #[arg(long = "api.address", value_name = "tcp://HOST:PORT")]
+    #[arg(id = "api.address", long = "api.address", value_name = "tcp://HOST:PORT")]
     address: Option<String>,
     /// Connections at a time
     #[arg(long = "api.max-open-connections", value_name = "N")]
