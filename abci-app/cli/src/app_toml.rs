@@ -7,7 +7,8 @@ use std::str::FromStr;
 use anyhow::Context as _;
 use serde::{Deserialize, Deserializer};
 
-use crate::home;
+use crate::environment::variable;
+use crate::toml_file;
 
 /// The keys of `app.toml` that are read; others are left alone. Without a file nothing listens but ABCI.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -133,7 +134,7 @@ fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
 }
 
 impl AppToml {
-    /// The file's settings; `None` if there is no file.
+    /// The file's settings, those of `GEOD_...` variables before them; `None` if there is no file.
     ///
     /// # Errors
     /// The file cannot be read, or a value is not of its kind.
@@ -141,8 +142,11 @@ impl AppToml {
         if !path.try_exists().with_context(|| path.display().to_string())? {
             return Ok(None);
         }
-        let text = home::read_bounded(path, 1 << 20)?;
-        toml::from_str(&text).map(Some).with_context(|| format!("{} is malformed", path.display()))
+        let mut doc = toml_file::load(path)?;
+        let variable = |key: &str| std::env::var(variable(key)).ok().filter(|value| !value.is_empty());
+        toml_file::overlay(&mut doc, &variable).context("a GEOD_ variable over app.toml")?;
+        let parsed = toml::from_str(&doc.to_string());
+        parsed.map(Some).with_context(|| format!("{} is malformed", path.display()))
     }
 }
 

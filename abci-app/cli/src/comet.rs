@@ -15,6 +15,11 @@ use crate::start::comet::{Program, version};
 
 /// CometBFT's side of the home.
 #[derive(Subcommand, Debug)]
+#[command(after_help = "\
+Examples:
+  geod comet show-node-id
+  geod comet show-validator               for pubkey in validator.json
+  geod comet unsafe-reset-all             start from genesis again; keys stay")]
 pub enum Command {
     /// Show this node's id, which its peers know it by
     ShowNodeId,

@@ -19,8 +19,8 @@ pub const LOCAL_CHAIN_ID: &str = "geodesic-local-1";
 
 /// `app.toml` as it is written.
 pub const APP_TOML: &str = include_str!("templates/app.toml");
-const CONFIG_TOML: &str = include_str!("templates/config.toml");
-const CLIENT_TOML: &str = include_str!("templates/client.toml");
+pub(crate) const CONFIG_TOML: &str = include_str!("templates/config.toml");
+pub(crate) const CLIENT_TOML: &str = include_str!("templates/client.toml");
 
 /// What gives a validator its power.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

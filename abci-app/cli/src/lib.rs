@@ -5,6 +5,7 @@ pub mod comet;
 pub mod comet_keys;
 pub mod config;
 pub mod context;
+pub mod environment;
 pub mod export;
 pub mod genesis;
 pub mod home;
@@ -20,14 +21,22 @@ pub mod toml_file;
 pub mod tx;
 pub mod version;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 use context::Context;
 
 /// The node of Geodesic, its tools and its agent.
 #[derive(Parser, Debug)]
-#[command(name = "geod", version, propagate_version = true, max_term_width = 110)]
+#[command(
+    name = "geod",
+    version,
+    propagate_version = true,
+    max_term_width = 110,
+    after_help = "\
+Every flag can be given as a variable of the environment: --gas-prices as GEOD_GAS_PRICES, --yes as GEOD_YES=true. A flag
+comes before its variable, and the variable before config/client.toml and config/app.toml."
+)]
 pub struct Cli {
     #[command(flatten)]
     global: context::Args,
@@ -57,6 +66,7 @@ enum Command {
     #[command(subcommand)]
     Agent(geodesic_agent::cli::Command),
     /// Show what a node says of itself
+    #[command(after_help = "Example:\n  geod status --node tcp://localhost:26657")]
     Status,
     /// CometBFT's side of the home: ids, keys, reset
     #[command(subcommand, visible_alias = "tendermint")]
@@ -69,12 +79,27 @@ enum Command {
     /// Take the application and CometBFT back by one height
     Rollback(rollback::RollbackArgs),
     /// Print the version
+    #[command(after_help = "Example:\n  geod version --long --output json")]
     Version(version::VersionArgs),
     /// Print a script that completes commands in a shell
+    #[command(after_help = "\
+Examples:
+  source <(geod completion bash)
+  geod completion zsh > \"${fpath[1]}/_geod\"
+  geod completion fish > ~/.config/fish/completions/geod.fish
+  geod completion powershell >> $PROFILE")]
     Completion {
         /// The shell
         shell: Shell,
     },
+}
+
+/// The command line and the environment as a command; prints help or an error and ends the process if they are none.
+#[must_use]
+pub fn parse() -> Cli {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let matches = environment::with_variables(Cli::command(), &is_set).get_matches();
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
 /// Runs one command.
@@ -83,8 +108,10 @@ enum Command {
 /// What the command says; to be printed with all its causes.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     if let Command::Completion { shell } = &cli.command {
-        clap_complete::generate(*shell, &mut Cli::command(), "geod", &mut std::io::stdout());
-        return Ok(());
+        // A pipe that is closed early, as by `head`, is no failure.
+        let mut script = Vec::new();
+        clap_complete::generate(*shell, &mut Cli::command(), "geod", &mut script);
+        return Ok(output::line(String::from_utf8_lossy(&script).trim_end())?);
     }
     if let Command::Agent(command) = cli.command {
         start::init_log(None, start::LogFormat::Plain)?;
@@ -117,6 +144,19 @@ fn wait(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_command_or_its_group_has_an_example() {
+        fn check(command: &clap::Command, path: &str, group: bool) {
+            let path = format!("{path} {}", command.get_name());
+            let own = command.get_after_help().is_some_and(|help| help.to_string().contains("Example"));
+            for sub in command.get_subcommands().filter(|sub| sub.get_name() != "agent") {
+                check(sub, &path, own && path != " geod");
+            }
+            assert!(own || group || command.has_subcommands(), "{path} has no example");
+        }
+        check(&Cli::command(), "", false);
+    }
 
     #[test]
     fn the_commands_do_not_contradict_each_other() {

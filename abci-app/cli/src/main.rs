@@ -2,10 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 pub(crate) fn main() -> ExitCode {
-    match geodesic_cli::run(geodesic_cli::Cli::parse()) {
+    match geodesic_cli::run(geodesic_cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("Error: {error:#}");

@@ -64,6 +64,56 @@ fn parse_like(old: &Value, text: &str) -> anyhow::Result<Value> {
     })
 }
 
+/// Replaces values by those that `lookup` has for their dotted keys.
+///
+/// # Errors
+/// A value that is not of its key's kind.
+pub fn overlay(doc: &mut DocumentMut, lookup: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
+    for key in keys(doc.as_table(), "") {
+        if let Some(value) = lookup(&key) {
+            set(doc, &key, &value)?;
+        }
+    }
+    Ok(())
+}
+
+/// The dotted keys of all values.
+fn keys(table: &dyn TableLike, prefix: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    for (name, item) in table.iter() {
+        match item.as_table_like() {
+            Some(inner) => all.extend(keys(inner, &format!("{prefix}{name}."))),
+            None => all.push(format!("{prefix}{name}")),
+        }
+    }
+    all
+}
+
+/// Adds sections and values that `template` has and the file lacks, with their comments.
+///
+/// Returns the keys added.
+pub fn complete(doc: &mut DocumentMut, template: &DocumentMut) -> Vec<String> {
+    let mut added = Vec::new();
+    add_missing(doc.as_table_mut(), template.as_table(), "", &mut added);
+    added
+}
+
+fn add_missing(table: &mut dyn TableLike, template: &dyn TableLike, prefix: &str, added: &mut Vec<String>) {
+    for (name, item) in template.iter() {
+        let key = format!("{prefix}{name}");
+        match (table.get_mut(name).map(Item::as_table_like_mut), item.as_table_like()) {
+            (Some(Some(inner)), Some(wanted)) => add_missing(inner, wanted, &format!("{key}."), added),
+            (Some(_), _) => {}
+            (None, _) => {
+                if let Some((written, _)) = template.get_key_value(name) {
+                    table.entry_format(written).or_insert(item.clone());
+                    added.push(key);
+                }
+            }
+        }
+    }
+}
+
 /// Reads a file, changes values, writes it back.
 ///
 /// # Errors
@@ -96,6 +146,21 @@ mod tests {
         }
         assert_eq!(doc.to_string(), want, "a refused change changes nothing");
         assert_eq!(text_of(&doc), "y \"z\"");
+    }
+
+    #[test]
+    fn values_are_laid_over_and_missing_ones_added() {
+        let template: DocumentMut =
+            "# first\na = 1\n[s]\n# of b\nb = \"x\"\nc = true\n[t]\nd = 2\n".parse().unwrap();
+        let mut doc: DocumentMut = "a = 5\n[s]\nc = false\nown = 1\n".parse().unwrap();
+        assert_eq!(complete(&mut doc, &template), ["s.b", "t"]);
+        assert_eq!(doc.to_string(), "a = 5\n[s]\nc = false\nown = 1\n# of b\nb = \"x\"\n[t]\nd = 2\n");
+        assert!(complete(&mut doc, &template).is_empty(), "once");
+
+        overlay(&mut doc, &|key| (key == "s.c").then(|| "true".to_owned())).unwrap();
+        assert_eq!(get(&doc, "s.c").unwrap().as_bool(), Some(true));
+        let error = overlay(&mut doc, &|key| (key == "t.d").then(|| "two".to_owned())).unwrap_err();
+        assert!(format!("{error:#}").contains("t.d") && format!("{error:#}").contains("whole number"));
     }
 
     fn text_of(doc: &DocumentMut) -> &str {

@@ -43,10 +43,18 @@ impl SecretKey {
     /// # Errors
     /// [`Error::Mnemonic`], [`Error::Path`].
     pub fn from_mnemonic(words: &str, path: &str) -> Result<Self, Error> {
+        Self::from_mnemonic_and(words, "", path)
+    }
+
+    /// The key of BIP-39 words and a BIP-39 passphrase at a BIP-32 path.
+    ///
+    /// # Errors
+    /// [`Error::Mnemonic`], [`Error::Path`].
+    pub fn from_mnemonic_and(words: &str, passphrase: &str, path: &str) -> Result<Self, Error> {
         let mnemonic = parse_mnemonic(words)?;
         let invalid = || Error::Path(path.chars().take(64).collect());
         let path: DerivationPath = path.parse().map_err(|_| invalid())?;
-        let seed = Zeroizing::new(mnemonic.to_seed(""));
+        let seed = Zeroizing::new(mnemonic.to_seed(passphrase));
         let key = XPrv::derive_from_path(seed.as_slice(), &path).map_err(|_| invalid())?;
         Ok(Self(key.private_key().clone()))
     }
@@ -161,6 +169,12 @@ pub fn new_mnemonic() -> Result<Zeroizing<String>, Error> {
 /// [`Error::Mnemonic`] for another length.
 pub fn mnemonic_of(entropy: &[u8]) -> Result<Zeroizing<String>, Error> {
     Ok(Zeroizing::new(Mnemonic::from_entropy(entropy).map_err(Error::Mnemonic)?.to_string()))
+}
+
+/// Whether a text is words that give a key.
+#[must_use]
+pub fn is_mnemonic(text: &str) -> bool {
+    parse_mnemonic(&text.to_lowercase()).is_ok()
 }
 
 fn parse_mnemonic(words: &str) -> Result<Mnemonic, Error> {

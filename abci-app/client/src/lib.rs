@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+pub mod account_key;
 pub mod address;
+pub mod armor;
 pub mod coins;
 pub mod files;
 pub mod grpc;
@@ -10,6 +12,9 @@ pub mod prompt;
 mod query;
 pub mod rpc;
 pub mod sender;
+pub mod sign_doc;
+pub mod signers;
+pub mod signing;
 pub mod tx;
 pub mod verify;
 pub mod vrf;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use geodesic_proto::cosmos::base::v1beta1::Coin;
 use geodesic_proto::cosmos::tx::signing::v1beta1::SignMode;
 use geodesic_proto::cosmos::tx::v1beta1::{
-    AuthInfo, Fee, ModeInfo, SignDoc, SignerInfo, SimulateRequest, SimulateResponse, TxBody, TxRaw, mode_info,
+    AuthInfo, Fee, ModeInfo, SignDoc, SignerInfo, SimulateRequest, SimulateResponse, Tx, TxBody, TxRaw,
+    mode_info,
 };
 use prost::Message as _;
 use prost_types::Any;
@@ -33,6 +34,8 @@ pub struct Draft {
     pub gas: u64,
     /// Who pays the fee instead of the signer; empty for the signer.
     pub fee_granter: String,
+    /// Another signer who pays the fee; empty for the first.
+    pub fee_payer: String,
 }
 
 /// On which chain and as which transaction of its account a draft is signed.
@@ -82,11 +85,17 @@ impl Draft {
             fee: Some(Fee {
                 amount: self.fee.clone(),
                 gas_limit: self.gas,
-                payer: String::new(),
+                payer: self.fee_payer.clone(),
                 granter: self.fee_granter.clone(),
             }),
             ..AuthInfo::default()
         }
+    }
+
+    /// The transaction without signers, as `--generate-only` prints it.
+    #[must_use]
+    pub fn unsigned(&self) -> Tx {
+        Tx { body: Some(self.body()), auth_info: Some(self.auth_info(None)), signatures: Vec::new() }
     }
 
     /// What is signed: an encoded `SignDoc`.
@@ -116,14 +125,8 @@ impl Draft {
     /// # Errors
     /// [`Error`]; what the transaction would fail with comes as [`Error::Abci`].
     pub async fn simulate(&self, client: &Client, key: &PublicKey, sequence: u64) -> Result<u64, Error> {
-        let path = "/cosmos.tx.v1beta1.Service/Simulate";
-        let tx_bytes = self.raw(key, sequence, Vec::new()).encode_to_vec();
-        let request = SimulateRequest { tx_bytes, ..SimulateRequest::default() };
-        let reply: SimulateResponse = client.query(path, &request).await?;
-        reply
-            .gas_info
-            .map(|gas| gas.gas_used)
-            .ok_or_else(|| Error::Malformed { method: path.to_owned(), reason: "no gas".to_owned() })
+        let reply = simulate(client, self.raw(key, sequence, Vec::new()).encode_to_vec()).await?;
+        Ok(reply.gas_info.map(|gas| gas.gas_used).unwrap_or_default())
     }
 
     fn raw(&self, key: &PublicKey, sequence: u64, signature: Vec<u8>) -> TxRaw {
@@ -132,6 +135,21 @@ impl Draft {
             auth_info_bytes: self.auth_info(Some((key, sequence))).encode_to_vec(),
             signatures: vec![signature],
         }
+    }
+}
+
+/// What a trial run of an encoded `TxRaw` on the node gives; its signatures are not looked at. There is always a
+/// `gas_info`.
+///
+/// # Errors
+/// [`Error`]; what the transaction would fail with comes as [`Error::Abci`].
+pub async fn simulate(client: &Client, tx_bytes: Vec<u8>) -> Result<SimulateResponse, Error> {
+    let path = "/cosmos.tx.v1beta1.Service/Simulate";
+    let request = SimulateRequest { tx_bytes, ..SimulateRequest::default() };
+    let reply: SimulateResponse = client.query(path, &request).await?;
+    match reply.gas_info {
+        Some(_) => Ok(reply),
+        None => Err(Error::Malformed { method: path.to_owned(), reason: "no gas".to_owned() }),
     }
 }
 

@@ -19,7 +19,7 @@ fn draft(from: &str, amount: u64, memo: String, gas: u64, timeout_height: u64) -
         amount: parse_coins(&format!("{amount}ugeo")).unwrap(),
     };
     let fee = parse_coins("7ugeo").unwrap();
-    Draft { messages: vec![any::pack(&message)], memo, timeout_height, fee, gas, fee_granter: String::new() }
+    Draft { messages: vec![any::pack(&message)], memo, timeout_height, fee, gas, ..Draft::default() }
 }
 
 proptest! {

@@ -41,7 +41,7 @@ fn every_backend_adds_lists_shows_renames_and_deletes() {
         let mut keyring = open(backend, dir.path(), &["long enough", "long enough"]);
         assert!(keyring.list().unwrap().is_empty());
         keyring.add("bob", &key(2)).unwrap();
-        keyring.add_public("cold", &key(3).public()).unwrap();
+        keyring.add_public("cold", &key(3).public().into()).unwrap();
         keyring.add("alice", &key(1)).unwrap();
         let names: Vec<String> = keyring.list().unwrap().into_iter().map(|r| r.name).collect();
         assert_eq!(names, ["alice", "bob", "cold"], "{backend}");

@@ -61,7 +61,7 @@ fn sign_bytes_and_signed_transactions_are_the_sdks() {
             timeout_height: body.timeout_height,
             fee: parse_coins("5000stake").unwrap(),
             gas: 200_000,
-            fee_granter: String::new(),
+            ..Draft::default()
         };
         let name = text(&message["type_url"]);
         assert_eq!(draft.sign_bytes(&key.public(), place), bytes(&message["direct_sign_bytes"]), "{name}");

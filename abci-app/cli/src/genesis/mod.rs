@@ -20,6 +20,12 @@ use doc::GenesisDoc;
 
 /// Commands on `config/genesis.json`.
 #[derive(Subcommand, Debug)]
+#[command(after_help = "\
+Examples:
+  geod genesis add-genesis-account alice 1000000000ugeo
+  geod genesis gentx alice 500000000ugeo
+  geod genesis collect-gentxs
+  geod genesis validate")]
 pub enum Command {
     /// Give an account coins
     AddGenesisAccount(account::AddArgs),

@@ -1,14 +1,19 @@
-//! `geod keys mnemonic`, `parse`, `export`, `import-hex`.
+//! `geod keys mnemonic`, `parse`, `export`, `import`, `import-hex`.
 
-use anyhow::bail;
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
 use geodesic_client::address::{self, Kind};
+use geodesic_client::armor;
 use geodesic_client::key::{SecretKey, mnemonic_of, new_mnemonic};
-use geodesic_client::prompt::{Prompt as _, Terminal};
+use geodesic_client::keyring::PASSPHRASE_MIN;
+use geodesic_client::prompt::{Prompt as _, Terminal, read_line};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::show::shown;
+use super::show::{check_type, shown};
 use crate::context::Context;
 use crate::output;
 
@@ -51,7 +56,9 @@ impl ParseArgs {
             json!({"human": human, "bytes": hex::encode_upper(bytes)})
         } else if let Ok(bytes) = hex::decode(&self.text) {
             let kinds = [Kind::Account, Kind::Validator, Kind::Consensus];
-            let formats = kinds.map(|kind| kind.encode(&ctx.prefix, &bytes)).into_iter();
+            let prefixes = kinds.map(|kind| kind.prefix(&ctx.prefix));
+            let prefixes = prefixes.into_iter().flat_map(|prefix| [prefix.clone(), format!("{prefix}pub")]);
+            let formats = prefixes.map(|prefix| address::encode(&prefix, &bytes));
             json!({"formats": formats.collect::<Result<Vec<_>, _>>()?})
         } else {
             bail!("{:?} is neither bech32 nor hexadecimal", self.text);
@@ -61,10 +68,14 @@ impl ParseArgs {
 }
 
 #[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Examples:
+  geod keys export alice > alice.asc                        encrypted, as the Cosmos SDK's programs read it
+  geod keys export alice --unarmored-hex --unsafe           in the clear")]
 pub struct ExportArgs {
     /// Name or address of the key
     name: String,
-    /// As plain hexadecimal: the only form there is
+    /// As plain hexadecimal; needs --unsafe
     #[arg(long)]
     unarmored_hex: bool,
     /// Say that you know what a plain private key means
@@ -77,13 +88,20 @@ pub struct ExportArgs {
 
 impl ExportArgs {
     pub(super) fn run(&self, ctx: &Context) -> anyhow::Result<()> {
-        if !self.unarmored_hex || !self.accept {
-            bail!(
-                "an encrypted export does not exist yet; for plain hexadecimal give --unarmored-hex --unsafe"
-            );
+        if self.unarmored_hex != self.accept {
+            bail!("the flags unsafe and unarmored-hex must be used together");
         }
         let keyring = ctx.keyring()?;
         let record = keyring.get(&self.name)?;
+        if !self.unarmored_hex {
+            let passphrase = Terminal.passphrase("Enter passphrase to encrypt the exported key: ")?;
+            let length = passphrase.chars().count();
+            if length < PASSPHRASE_MIN {
+                bail!("password must be at least {PASSPHRASE_MIN} characters, it has {length}");
+            }
+            let secret = keyring.secret(&record.name)?;
+            return Ok(output::line(&armor::encrypt(&secret, &passphrase)?)?);
+        }
         let question =
             format!("WARNING: the private key of {} will be shown in the clear. Continue?", record.name);
         if !self.yes && !output::confirm(&question)? {
@@ -95,7 +113,39 @@ impl ExportArgs {
 }
 
 #[derive(clap::Args, Debug)]
+#[command(after_help = "Example:\n  geod keys import alice alice.asc")]
 pub struct ImportArgs {
+    /// Name of the key
+    name: String,
+    /// Armored private key, as `keys export` and the Cosmos SDK's programs write it; - is standard input
+    file: PathBuf,
+}
+
+impl ImportArgs {
+    pub(super) fn run(&self, ctx: &Context) -> anyhow::Result<()> {
+        let mut text = Zeroizing::new(String::new());
+        let bound = armor::TEXT_MAX as u64 + 1;
+        if self.file.as_os_str() == "-" {
+            // The passphrase follows the key.
+            while !text.contains("-----END") && text.len() <= armor::TEXT_MAX {
+                text.push_str(&read_line()?);
+                text.push('\n');
+            }
+        } else {
+            let file = std::fs::File::open(&self.file);
+            file.and_then(|file| file.take(bound).read_to_string(&mut text))
+                .with_context(|| format!("cannot read {}", self.file.display()))?;
+        }
+        let passphrase = Terminal.passphrase("Enter passphrase to decrypt your key: ")?;
+        let secret = armor::decrypt(&text, &passphrase).context("failed to decrypt private key")?;
+        let record = ctx.keyring()?.add(&self.name, &secret)?;
+        Ok(output::print(ctx.output, &shown(ctx, &record, Kind::Account)?)?)
+    }
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Example:\n  geod keys import-hex alice")]
+pub struct ImportHexArgs {
     /// Name of the key
     name: String,
     /// 32 bytes in hexadecimal; asked for if not given, which keeps them out of the shell's history
@@ -105,16 +155,15 @@ pub struct ImportArgs {
     key_type: String,
 }
 
-impl ImportArgs {
+impl ImportHexArgs {
     pub(super) fn run(&self, ctx: &Context) -> anyhow::Result<()> {
-        if self.key_type != "secp256k1" {
-            bail!("key type {:?} is not available; use secp256k1", self.key_type);
-        }
+        check_type(&self.key_type)?;
         let text = match &self.hex {
             Some(text) => Zeroizing::new(text.clone()),
             None => Terminal.passphrase("Enter the private key in hexadecimal: ")?,
         };
-        let Ok(bytes) = hex::decode(text.trim()).map(Zeroizing::new) else {
+        let digits = text.trim();
+        let Ok(bytes) = hex::decode(digits.strip_prefix("0x").unwrap_or(digits)).map(Zeroizing::new) else {
             bail!("private key is not hexadecimal");
         };
         let record = ctx.keyring()?.add(&self.name, &SecretKey::from_bytes(&bytes)?)?;

@@ -1,13 +1,13 @@
 //! `geod keys list`, `show`, `delete`, `rename`.
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::ValueEnum;
+use geodesic_client::account_key::{AccountKey, Group};
 use geodesic_client::address::Kind;
 use geodesic_client::keyring::Record;
-use geodesic_proto::json;
 use serde_json::{Value, json as object};
 
-use crate::context::Context;
+use crate::context::{Context, Output};
 use crate::output;
 
 /// What an address stands for.
@@ -41,6 +41,9 @@ pub struct ListArgs {
 impl ListArgs {
     pub(super) fn run(&self, ctx: &Context) -> anyhow::Result<()> {
         let records = ctx.keyring()?.list()?;
+        if records.is_empty() && ctx.output == Output::Text {
+            return Ok(output::line("No records were found in keyring")?);
+        }
         if self.list_names {
             let names = records.iter().map(|record| record.name.as_str());
             return Ok(names.into_iter().try_for_each(output::line)?);
@@ -52,8 +55,14 @@ impl ListArgs {
 }
 
 #[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Examples:
+  geod keys show alice -a                               the address alone
+  geod keys show alice -p                               the public key alone
+  geod keys show alice --bech val                       the address as an operator
+  geod keys show k1 k2 k3 --multisig-threshold 2        the group of these keys, without keeping it")]
 pub struct ShowArgs {
-    /// Names or addresses
+    /// Name or address; of several the group is shown
     #[arg(required = true, value_name = "NAME_OR_ADDRESS")]
     names: Vec<String>,
     /// The address alone
@@ -65,27 +74,37 @@ pub struct ShowArgs {
     /// What the address stands for
     #[arg(long, value_enum, default_value_t = Bech::Acc)]
     bech: Bech,
+    /// How many of the group must sign
+    #[arg(long, value_name = "K", default_value_t = 1)]
+    multisig_threshold: u32,
 }
 
 impl ShowArgs {
     pub(super) fn run(&self, ctx: &Context) -> anyhow::Result<()> {
         let keyring = ctx.keyring()?;
-        let mut list = Vec::new();
+        let mut records = Vec::new();
         for name in &self.names {
-            list.push(shown(ctx, &keyring.get(name)?, self.bech.into())?);
+            records
+                .push(keyring.get(name).with_context(|| format!("{name} is not a valid name or address"))?);
         }
+        let record = match <[Record; 1]>::try_from(records) {
+            Ok([record]) => record,
+            Err(records) => {
+                let keys = records.into_iter().map(|record| record.key).collect();
+                let key = AccountKey::Group(Group::new(self.multisig_threshold, keys)?);
+                Record { name: "multi".to_owned(), key, local: false }
+            }
+        };
+        let shown = shown(ctx, &record, self.bech.into())?;
         for (wanted, field) in [(self.address, "address"), (self.pubkey, "pubkey")] {
-            if wanted {
-                let fields = list.iter().filter_map(|key| key.get(field)?.as_str());
-                return Ok(fields.into_iter().try_for_each(output::line)?);
+            if let (true, Some(text)) = (wanted, shown.get(field).and_then(Value::as_str)) {
+                return Ok(output::line(text)?);
             }
         }
         // One key is an object in JSON and a list of one in YAML, as with the SDK.
-        match (ctx.output, list.len()) {
-            (crate::context::Output::Json, 1) => {
-                list.iter().try_for_each(|key| output::print(ctx.output, key))?
-            }
-            _ => output::print(ctx.output, &Value::Array(list))?,
+        match ctx.output {
+            Output::Json => output::print(ctx.output, &shown)?,
+            Output::Text => output::print(ctx.output, &Value::Array(vec![shown]))?,
         }
         Ok(())
     }
@@ -109,13 +128,20 @@ impl DeleteArgs {
         let mut keyring = ctx.keyring()?;
         for name in &self.names {
             let record = keyring.get(name)?;
-            let question =
-                format!("Key {} will be deleted; without its words it is lost. Continue?", record.name);
+            let question = match record.local {
+                true => {
+                    format!("Key {} will be deleted; without its words it is lost. Continue?", record.name)
+                }
+                false => "Key reference will be deleted. Continue?".to_owned(),
+            };
             if !self.yes && !self.force && !output::confirm(&question)? {
                 bail!("key {} was not deleted", record.name);
             }
             keyring.delete(&record.name)?;
-            eprintln!("Key {} deleted", record.name);
+            eprintln!(
+                "{}",
+                if record.local { "Key deleted forever (uh oh!)" } else { "Public key reference deleted" }
+            );
         }
         Ok(())
     }
@@ -127,14 +153,20 @@ pub struct RenameArgs {
     old: String,
     /// Its new name
     new: String,
-    /// Accepted for the sake of scripts: renaming asks nothing
-    #[arg(long, short = 'y', hide = true)]
+    /// Do not ask
+    #[arg(long, short = 'y')]
     yes: bool,
 }
 
 impl RenameArgs {
     pub(super) fn run(&self, ctx: &Context) -> anyhow::Result<()> {
-        ctx.keyring()?.rename(&self.old, &self.new)?;
+        let mut keyring = ctx.keyring()?;
+        keyring.get(&self.old)?;
+        let question = format!("Key reference will be renamed from {} to {}. Continue?", self.old, self.new);
+        if !self.yes && !output::confirm(&question)? {
+            bail!("key {} was not renamed", self.old);
+        }
+        keyring.rename(&self.old, &self.new)?;
         eprintln!("Key was successfully renamed from {} to {}", self.old, self.new);
         Ok(())
     }
@@ -146,6 +178,11 @@ pub(super) fn shown(ctx: &Context, record: &Record, kind: Kind) -> anyhow::Resul
         "name": record.name,
         "type": record.kind(),
         "address": kind.encode(&ctx.prefix, &record.address())?,
-        "pubkey": json::to_json(&record.public.to_any())?,
+        "pubkey": record.key.to_json()?,
     }))
+}
+
+/// Refuses kinds of keys that sign nothing here.
+pub(super) fn check_type(kind: &str) -> anyhow::Result<()> {
+    if kind == "secp256k1" { Ok(()) } else { bail!("key type {kind:?} is not available; use secp256k1") }
 }

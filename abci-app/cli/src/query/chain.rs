@@ -22,9 +22,13 @@ const PAGE_MAX: u32 = 100;
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// A transaction by its hash, or by its signer and sequence
-    #[command(after_help = "Examples:\n  geod query tx 9A2B...\n  geod query tx --type acc_seq geo1.../7")]
+    #[command(after_help = "\
+Examples:
+  geod query tx 9A2B...
+  geod query tx --type acc_seq geo1.../7
+  geod query tx --type signature BASE64,BASE64")]
     Tx {
-        /// The hash, or ADDRESS/SEQUENCE
+        /// The hash, ADDRESS/SEQUENCE, or all signatures in base64
         value: String,
         /// What the value is
         #[arg(long, value_enum, default_value_t = TxBy::Hash)]
@@ -59,12 +63,33 @@ Examples:
         timeout: u64,
     },
     /// A block, the newest without a height
+    #[command(
+        after_help = "Examples:\n  geod query block\n  geod query block 1000\n  geod query block --type hash 9A2B..."
+    )]
     Block {
-        /// Height, or hash with --type hash
+        /// Height or hash
         value: Option<String>,
-        /// What the value is
-        #[arg(long, value_enum, default_value_t = BlockBy::Height)]
-        r#type: BlockBy,
+        /// What the value is [default: hash if it is one, else height]
+        #[arg(long, value_enum)]
+        r#type: Option<BlockBy>,
+    },
+    /// Blocks by their events
+    #[command(after_help = "\
+Example:
+  geod query blocks --query \"block.height > 100\" --limit 10 --order_by desc")]
+    Blocks {
+        /// Conditions on events
+        #[arg(long)]
+        query: String,
+        /// Page, from 1
+        #[arg(long, default_value_t = 1)]
+        page: u32,
+        /// Most blocks, up to 100
+        #[arg(long, default_value_t = PAGE_MAX)]
+        limit: u32,
+        /// asc or desc, by height
+        #[arg(long = "order_by", alias = "order-by", value_enum, default_value_t = Order::Asc)]
+        order: Order,
     },
     /// What a block did, the newest without a height
     BlockResults {
@@ -107,6 +132,8 @@ pub enum TxBy {
     /// ADDRESS/SEQUENCE
     #[value(name = "acc_seq", alias = "acc-seq")]
     AccSeq,
+    /// Signatures in base64, separated by commas
+    Signature,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -122,6 +149,7 @@ pub enum Order {
     /// Oldest first
     Asc,
     /// Newest first
+    #[value(alias = "dsc")]
     Desc,
 }
 
@@ -140,7 +168,10 @@ impl Command {
                 }
                 response(&client, &client.tx(&hash_bytes).await?).await?
             }
-            Self::Block { value, r#type } => block(&client, value.as_deref(), *r#type).await?,
+            Self::Block { value, r#type } => block(ctx, &client, value.as_deref(), *r#type).await?,
+            Self::Blocks { query, page, limit, order } => {
+                search_blocks(ctx, &client, query, *page, *limit, *order).await?
+            }
             Self::BlockResults { height } => client.call("block_results", at(*height)).await?,
             Self::CometValidatorSet { height, page, limit } => {
                 let mut params = at(*height);
@@ -185,7 +216,20 @@ async fn find_tx(client: &Client, value: &str, by: TxBy) -> anyhow::Result<Tx> {
                 bail!("{value:?} is no ADDRESS/SEQUENCE such as geo1.../7");
             }
             let found = client.tx_search(&format!("tx.acc_seq='{value}'"), 1, 1, false).await?;
-            found.txs.into_iter().next().with_context(|| format!("no transaction {value}"))
+            found
+                .txs
+                .into_iter()
+                .next()
+                .context("found no txs matching given address and sequence combination")
+        }
+        TxBy::Signature => {
+            let condition = |signature: &str| match STANDARD.decode(signature) {
+                Ok(bytes) if !bytes.is_empty() => Ok(format!("tx.signature='{signature}'")),
+                _ => bail!("signature {signature:?} is not base64"),
+            };
+            let query = value.split(',').map(condition).collect::<Result<Vec<_>, _>>()?.join(" AND ");
+            let found = client.tx_search(&query, 1, 1, false).await?;
+            found.txs.into_iter().next().context("found no txs matching given signatures")
         }
     }
 }
@@ -204,11 +248,7 @@ async fn search(
     limit: u32,
     descending: bool,
 ) -> anyhow::Result<Value> {
-    if page == 0 || limit == 0 || limit > PAGE_MAX {
-        bail!(
-            "page is {page} and limit {limit}: pages count from 1, a page has 1 to {PAGE_MAX} transactions"
-        );
-    }
+    check_page(page, limit)?;
     let found = client.tx_search(query, page, limit, descending).await?;
     let (mut times, mut txs) = (BTreeMap::new(), Vec::new());
     for tx in &found.txs {
@@ -218,31 +258,97 @@ async fn search(
         };
         txs.push(json::to_value(&tx.to_response(time))?);
     }
-    Ok(object!({
-        "total_count": found.total_count.to_string(),
-        "count": txs.len().to_string(),
-        "page_number": page.to_string(),
-        "page_total": found.total_count.div_ceil(u64::from(limit)).to_string(),
-        "limit": limit.to_string(),
-        "txs": txs,
-    }))
+    Ok(page_of("txs", txs, found.total_count, page, limit))
 }
 
-async fn block(client: &Client, value: Option<&str>, by: BlockBy) -> anyhow::Result<Value> {
-    let mut reply = match (value, by) {
-        (None, _) => client.call("block", object!({})).await?,
+fn check_page(page: u32, limit: u32) -> anyhow::Result<()> {
+    if page == 0 || limit == 0 || limit > PAGE_MAX {
+        bail!("page is {page} and limit {limit}: pages count from 1, a page has 1 to {PAGE_MAX} entries");
+    }
+    Ok(())
+}
+
+/// A page as the SDK shows it.
+fn page_of(name: &str, entries: Vec<Value>, total: u64, page: u32, limit: u32) -> Value {
+    object!({
+        "total_count": total.to_string(),
+        "count": entries.len().to_string(),
+        "page_number": page.to_string(),
+        "page_total": total.div_ceil(u64::from(limit)).to_string(),
+        "limit": limit.to_string(),
+        name: entries,
+    })
+}
+
+/// A page of blocks as the SDK shows it.
+async fn search_blocks(
+    ctx: &Context,
+    client: &Client,
+    query: &str,
+    page: u32,
+    limit: u32,
+    order: Order,
+) -> anyhow::Result<Value> {
+    check_page(page, limit)?;
+    let order = if order == Order::Desc { "desc" } else { "asc" };
+    let params = object!({
+        "query": query, "page": page.to_string(), "per_page": limit.to_string(), "order_by": order,
+    });
+    let found = client.call("block_search", params).await?;
+    let total = found.get("total_count").and_then(Value::as_str).and_then(|count| count.parse().ok());
+    let list = found.get("blocks").and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut blocks = Vec::new();
+    for block in &list {
+        blocks.push(of_application(ctx, Some(height_of(block)?)).await?);
+    }
+    Ok(page_of("blocks", blocks, total.unwrap_or_default(), page, limit))
+}
+
+async fn block(
+    ctx: &Context,
+    client: &Client,
+    value: Option<&str>,
+    by: Option<BlockBy>,
+) -> anyhow::Result<Value> {
+    let by = by.unwrap_or(match value {
+        Some(value) if parse_hash(value).is_ok() => BlockBy::Hash,
+        _ => BlockBy::Height,
+    });
+    match (value, by) {
+        (None, _) => of_application(ctx, None).await,
         (Some(hash), BlockBy::Hash) => {
-            client.call("block_by_hash", object!({"hash": STANDARD.encode(parse_hash(hash)?)})).await?
+            let params = object!({"hash": STANDARD.encode(parse_hash(hash)?)});
+            let reply = client.call("block_by_hash", params).await?;
+            let height = height_of(&reply).with_context(|| format!("block not found with hash: {hash}"))?;
+            of_application(ctx, Some(height)).await
         }
         (Some(height), BlockBy::Height) => {
-            let height: u64 = height
-                .parse()
-                .with_context(|| format!("{height:?} is no height; for a hash give --type hash"))?;
-            client.call("block", at(Some(height))).await?
+            let parsed = height.parse();
+            let height =
+                parsed.with_context(|| format!("{height:?} is no height; for a hash give --type hash"))?;
+            of_application(ctx, Some(height)).await
+        }
+    }
+}
+
+/// Height of a block as CometBFT shows it.
+fn height_of(reply: &Value) -> anyhow::Result<u64> {
+    let height = reply.pointer("/block/header/height").and_then(Value::as_str);
+    height.and_then(|height| height.parse().ok()).context("no block")
+}
+
+/// A block as the SDK shows it: through the application, whose answer is the block's protobuf.
+async fn of_application(ctx: &Context, height: Option<u64>) -> anyhow::Result<Value> {
+    let service = "/cosmos.base.tendermint.v1beta1.Service";
+    let mut reply = match height {
+        None => net::query(ctx, &format!("{service}/GetLatestBlock"), &object!({}), None).await?,
+        Some(height) => {
+            let request = object!({"height": height.to_string()});
+            net::query(ctx, &format!("{service}/GetBlockByHeight"), &request, None).await?
         }
     };
     match reply.get_mut("block") {
         Some(block) if !block.is_null() => Ok(block.take()),
-        _ => bail!("no block {}", value.unwrap_or("yet")),
+        _ => bail!("no block found"),
     }
 }

@@ -5,6 +5,8 @@ mod table;
 mod verify;
 
 use clap::{Arg, ArgAction, ArgMatches, Args as _, FromArgMatches, Subcommand};
+use geodesic_client::account_key::AccountKey;
+use geodesic_client::address::Kind;
 use serde_json::{Map, Value, json};
 
 use crate::context::Context;
@@ -67,6 +69,11 @@ impl Call {
             for text in texts {
                 values.push(match field.is {
                     Is::Address(kind) => net::resolve(ctx, kind, text)?.into(),
+                    Is::ConsensusKey if text.trim_start().starts_with('{') => {
+                        let address = AccountKey::from_json(text)?.address();
+                        Kind::Consensus.encode(&ctx.prefix, &address)?.into()
+                    }
+                    Is::ConsensusKey => net::resolve(ctx, Kind::Consensus, text)?.into(),
                     Is::Number | Is::Text | Is::Texts => Value::from(text.as_str()),
                 });
             }

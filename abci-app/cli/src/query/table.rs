@@ -6,6 +6,8 @@ use geodesic_client::address::Kind;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Is {
     Address(Kind),
+    /// A consensus address, or the JSON of the key that gives it.
+    ConsensusKey,
     Number,
     Text,
     /// Any number of texts.
@@ -56,6 +58,7 @@ impl Field {
             Is::Address(Kind::Account) => "Account: address or name of a key".to_owned(),
             Is::Address(Kind::Validator) => "Operator: address or name of a key".to_owned(),
             Is::Address(Kind::Consensus) => "Consensus address".to_owned(),
+            Is::ConsensusKey => "Consensus address, or the JSON of its key".to_owned(),
             Is::Number => format!("A whole number such as {}", self.sample),
             Is::Text | Is::Texts => format!("Such as {}", self.sample),
         }
@@ -111,6 +114,8 @@ pub(super) const GROUPS: &[Group] = &[
         about: "Validators, delegations and what gives power",
         rows: &[STAKING, COMPUTE],
     },
+    Group { name: "slashing", about: "Downtime of validators", rows: &[SLASHING] },
+    Group { name: "evidence", about: "Double signs of validators", rows: &[EVIDENCE] },
     Group { name: "consensus", about: "Parameters of CometBFT", rows: &[CONSENSUS] },
     Group { name: "epochs", about: "Epochs and their phases", rows: &[EPOCHS] },
     Group { name: "seeds", about: "The beacon and the operators' VRF keys", rows: &[SEEDS] },
@@ -195,6 +200,20 @@ const EPOCHS: &[Row] = rows!("geodesic.epochs.v1.Query";
     "params" [] "Params" [] "Lengths of an epoch and its parts";
     "current" [] "Current" [] "The current epoch and its phase";
     "epoch" ["by-index"] "ByIndex" [number("index", "5")] "Heights of an epoch";
+);
+
+#[rustfmt::skip]
+const SLASHING: &[Row] = rows!("cosmos.slashing.v1beta1.Query";
+    "params" [] "Params" [] "Parameters";
+    "signing-info" [] "SigningInfo" [Field::new("cons_address", Is::ConsensusKey, "geovalcons1...")]
+        "Missed blocks of a validator, by its consensus address or the JSON of geod comet show-validator";
+    "signing-infos" [] "SigningInfos" [] "Missed blocks of all validators";
+);
+
+#[rustfmt::skip]
+const EVIDENCE: &[Row] = rows!("cosmos.evidence.v1beta1.Query";
+    "evidence" [] "Evidence" [text("hash", "DF0C23E8...")] "Evidence by its hash";
+    "list" [] "AllEvidence" [] "All evidence";
 );
 
 #[rustfmt::skip]

@@ -1,21 +1,19 @@
-//! `geod tx raw`, `sign`, `broadcast`, `encode`, `decode`: transactions in files.
+//! `geod tx raw`, `broadcast`, `encode`, `decode`, `simulate`: transactions in files.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use geodesic_client::Account;
-use geodesic_client::tx::{Draft, Place, Signed};
-use geodesic_proto::cosmos::tx::v1beta1::{AuthInfo, Tx, TxRaw};
+use geodesic_client::signing;
+use geodesic_proto::cosmos::tx::v1beta1::Tx;
 use geodesic_proto::json;
 use prost::Message as _;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 use super::flags::TxFlags;
-use super::flow::{From, account, broadcast, check, message, send, write};
-use crate::context::Context;
+use super::flow::{From, broadcast, check, message, send, trial};
+use crate::context::{Context, Output};
 use crate::output;
 
 /// Longest file of a transaction or of messages.
@@ -37,7 +35,7 @@ pub struct RawArgs {
 impl RawArgs {
     pub(super) async fn run(&self, ctx: &Context) -> anyhow::Result<()> {
         let from = From::resolve(ctx, &self.flags, None)?;
-        let messages = messages(&read_json(&self.file)?)?;
+        let messages = messages(&parse(&self.file, &read(&self.file)?)?)?;
         send(ctx, &self.flags, &from, messages).await
     }
 }
@@ -64,61 +62,8 @@ pub(super) fn messages(value: &Value) -> anyhow::Result<Vec<geodesic_proto::pros
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Examples:
-  geod tx sign tx.json --from alice > signed.json
-  geod tx sign tx.json --from alice --offline --chain-id geodesic-local-1 --account-number 7 --sequence 0")]
-pub struct SignArgs {
-    /// JSON of a transaction; - is standard input
-    file: PathBuf,
-    #[command(flatten)]
-    flags: TxFlags,
-}
-
-impl SignArgs {
-    pub(super) async fn run(&self, ctx: &Context) -> anyhow::Result<()> {
-        check(&self.flags)?;
-        let from = From::resolve(ctx, &self.flags, None)?;
-        let draft = draft(&read_tx(&self.file)?)?;
-        let (account, chain_id) = match self.flags.offline {
-            false => (account(&ctx.rpc()?, &self.flags, &from.address).await?, ctx.chain_id().await?),
-            true => offline(ctx, &self.flags)?,
-        };
-        let secret = ctx.keyring()?.secret(&from.address)?;
-        let place = Place { chain_id: &chain_id, account_number: account.number, sequence: account.sequence };
-        let signed = Tx::decode(draft.sign(&secret, place).bytes.as_slice())?;
-        write(ctx, &self.flags, &json::to_value(&signed)?)
-    }
-}
-
-fn offline(ctx: &Context, flags: &TxFlags) -> anyhow::Result<(Account, String)> {
-    match (flags.account_number, flags.sequence, &ctx.chain_id) {
-        (Some(number), Some(sequence), Some(chain_id)) => {
-            Ok((Account { number, sequence }, chain_id.clone()))
-        }
-        _ => bail!("--offline needs --account-number, --sequence and --chain-id"),
-    }
-}
-
-/// What an unsigned transaction says; what would be lost by signing it anew is refused.
-pub(super) fn draft(tx: &Tx) -> anyhow::Result<Draft> {
-    let body = tx.body.clone().context("the transaction has no body")?;
-    let fee = tx.auth_info.clone().unwrap_or_default().fee.unwrap_or_default();
-    let draft = Draft {
-        messages: body.messages.clone(),
-        memo: body.memo.clone(),
-        timeout_height: body.timeout_height,
-        fee: fee.amount.clone(),
-        gas: fee.gas_limit,
-        fee_granter: fee.granter.clone(),
-    };
-    if draft.body() != body || draft.auth_info(None).fee != Some(fee) {
-        bail!(
-            "the transaction has a fee payer, extension options or unordered settings, which this program does not sign"
-        );
-    }
-    Ok(draft)
-}
-
-#[derive(clap::Args, Debug)]
+  geod tx broadcast signed.json
+  geod tx sign tx.json --from alice | geod tx broadcast -")]
 pub struct BroadcastArgs {
     /// JSON of a signed transaction; - is standard input
     file: PathBuf,
@@ -129,13 +74,18 @@ pub struct BroadcastArgs {
 impl BroadcastArgs {
     pub(super) async fn run(&self, ctx: &Context) -> anyhow::Result<()> {
         check(&self.flags)?;
-        let bytes = encode(&read_tx(&self.file)?);
-        let hash = Sha256::digest(&bytes).into();
-        broadcast(ctx, &self.flags, &ctx.rpc()?, &Signed { bytes, hash }).await
+        if self.flags.offline {
+            bail!("cannot broadcast tx during offline mode");
+        }
+        let tx = signing::encode(&read_tx(&self.file)?);
+        broadcast(ctx, &self.flags, &ctx.rpc()?, &tx).await
     }
 }
 
 #[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Example:
+  geod tx encode signed.json")]
 pub struct EncodeArgs {
     /// JSON of a transaction; - is standard input
     file: PathBuf,
@@ -143,11 +93,15 @@ pub struct EncodeArgs {
 
 impl EncodeArgs {
     pub(super) fn run(&self) -> anyhow::Result<()> {
-        Ok(output::line(&STANDARD.encode(encode(&read_tx(&self.file)?)))?)
+        Ok(output::line(&STANDARD.encode(signing::encode(&read_tx(&self.file)?).bytes))?)
     }
 }
 
 #[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Examples:
+  geod tx decode CpIBCo8B...
+  geod tx decode --hex 0A92010A8F01...")]
 pub struct DecodeArgs {
     /// Base64, or hexadecimal with --hex
     tx: String,
@@ -157,7 +111,7 @@ pub struct DecodeArgs {
 }
 
 impl DecodeArgs {
-    pub(super) fn run(&self, ctx: &Context) -> anyhow::Result<()> {
+    pub(super) fn run(&self) -> anyhow::Result<()> {
         let bytes = match self.hex {
             true => hex::decode(&self.tx).context("the transaction is not hexadecimal")?,
             false => {
@@ -165,25 +119,95 @@ impl DecodeArgs {
             }
         };
         let tx = Tx::decode(bytes.as_slice()).context("these bytes are no transaction")?;
-        Ok(output::print(ctx.output, &json::to_value(&tx)?)?)
+        // It goes on into a file: JSON whatever the output format is.
+        Ok(output::print(Output::Json, &tx_json(&tx)?)?)
     }
 }
 
-/// Encoding of a transaction as nodes take it: `TxRaw`.
-fn encode(tx: &Tx) -> Vec<u8> {
-    let raw = TxRaw {
-        body_bytes: tx.body.as_ref().map(|body| body.encode_to_vec()).unwrap_or_default(),
-        auth_info_bytes: tx.auth_info.as_ref().map(AuthInfo::encode_to_vec).unwrap_or_default(),
-        signatures: tx.signatures.clone(),
-    };
-    raw.encode_to_vec()
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Example:
+  geod tx bank send alice geo1... 1ugeo --generate-only > tx.json; geod tx simulate tx.json --from alice")]
+pub struct SimulateArgs {
+    /// JSON of a transaction, signed or not; - is standard input
+    file: PathBuf,
+    #[command(flatten)]
+    flags: TxFlags,
 }
 
-fn read_tx(file: &Path) -> anyhow::Result<Tx> {
-    json::from_value(&read_json(file)?).with_context(|| format!("{} is no transaction", file.display()))
+impl SimulateArgs {
+    pub(super) async fn run(&self, ctx: &Context) -> anyhow::Result<()> {
+        check(&self.flags)?;
+        if self.flags.offline {
+            bail!("cannot estimate gas in offline mode");
+        }
+        let from = From::resolve(ctx, &TxFlags { dry_run: true, ..self.flags.clone() }, None)?;
+        let reply = trial(ctx, &self.flags, &from, read_tx(&self.file)?, None).await?;
+        Ok(output::print(ctx.output, &json::to_value(&reply)?)?)
+    }
 }
 
-fn read_json(file: &Path) -> anyhow::Result<Value> {
+/// A transaction as `simd` of SDK 0.50 prints it: the two fields that came with 0.53 stand there only if they are set.
+pub(super) fn tx_json(tx: &Tx) -> anyhow::Result<Value> {
+    let mut value = json::to_value(tx)?;
+    if let Some(Value::Object(body)) = value.get_mut("body") {
+        for (name, unset) in [("unordered", Value::Bool(false)), ("timeout_timestamp", Value::Null)] {
+            if body.get(name) == Some(&unset) {
+                body.shift_remove(name);
+            }
+        }
+    }
+    Ok(value)
+}
+
+/// Writes a transaction or signature as JSON to `--output-document`, or to standard output.
+///
+/// # Errors
+/// The file cannot be written.
+pub(super) fn write(flags: &TxFlags, value: &Value) -> anyhow::Result<()> {
+    write_text(flags, &value.to_string())
+}
+
+/// [`write`] of one line or several.
+///
+/// # Errors
+/// The file cannot be written.
+pub(super) fn write_text(flags: &TxFlags, text: &str) -> anyhow::Result<()> {
+    match &flags.output_document {
+        Some(file) => std::fs::write(file, format!("{text}\n"))
+            .with_context(|| format!("cannot write {}", file.display())),
+        None => Ok(output::line(text)?),
+    }
+}
+
+/// The transaction in a file.
+///
+/// # Errors
+/// The file cannot be read or holds none.
+pub(super) fn read_tx(file: &Path) -> anyhow::Result<Tx> {
+    read_message(file, &read(file)?).with_context(|| format!("{} is no transaction", file.display()))
+}
+
+/// A message in the JSON text of a file.
+///
+/// # Errors
+/// It does not fit the type.
+pub(super) fn read_message<T: prost::Message + prost::Name + Default>(
+    file: &Path,
+    text: &str,
+) -> anyhow::Result<T> {
+    Ok(json::from_value(&parse(file, text)?)?)
+}
+
+fn parse(file: &Path, text: &str) -> anyhow::Result<Value> {
+    serde_json::from_str(text).with_context(|| format!("{} is not JSON", file.display()))
+}
+
+/// The text of a file, or of standard input for `-`.
+///
+/// # Errors
+/// It cannot be read or has more than 16 MiB.
+pub(super) fn read(file: &Path) -> anyhow::Result<String> {
     use std::io::Read as _;
     let mut text = String::new();
     let read = match file.to_str() {
@@ -194,5 +218,5 @@ fn read_json(file: &Path) -> anyhow::Result<Value> {
     if text.len() as u64 > FILE_MAX {
         bail!("{} has more than {FILE_MAX} bytes", file.display());
     }
-    serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))
+    Ok(text)
 }

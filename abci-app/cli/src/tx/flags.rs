@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use anyhow::bail;
 use geodesic_client::sender::Gas;
+use geodesic_client::sign_doc::Mode;
 
 /// Gas of a transaction if nothing else is said, as with the SDK.
 const GAS: u64 = 200_000;
@@ -56,12 +58,15 @@ pub struct TxFlags {
     /// Sequence of the account; asked from the node otherwise
     #[arg(long, short = 's', value_name = "N")]
     pub(super) sequence: Option<u64>,
-    /// Whose grant pays the fee
-    #[arg(long, value_name = "ADDRESS")]
+    /// Whose grant pays the fee: address or name of a key
+    #[arg(long, value_name = "ACCOUNT")]
     pub(super) fee_granter: Option<String>,
-    /// How to sign: direct is the one there is
-    #[arg(long, value_name = "MODE", default_value = "direct", hide_short_help = true)]
-    pub(super) sign_mode: String,
+    /// Who pays the fee and signs too: address or name of a key
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(super) fee_payer: Option<String>,
+    /// How to sign [default: direct, amino-json for groups]
+    #[arg(long, value_name = "direct|amino-json", hide_short_help = true)]
+    pub(super) sign_mode: Option<String>,
     /// Write the result to a file
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub(super) output_document: Option<PathBuf>,
@@ -88,6 +93,19 @@ impl FromStr for GasFlag {
 }
 
 impl TxFlags {
+    /// How to sign with this key; groups know amino JSON alone.
+    pub(super) fn mode(&self, is_group: bool) -> anyhow::Result<Mode> {
+        match self.sign_mode.as_deref().filter(|mode| !mode.is_empty()) {
+            Some(mode) => match mode.parse()? {
+                Mode::Direct if is_group => {
+                    bail!("a group cannot sign with direct; use --sign-mode amino-json")
+                }
+                mode => Ok(mode),
+            },
+            None => Ok(if is_group { Mode::AminoJson } else { Mode::Direct }),
+        }
+    }
+
     pub(super) fn gas(&self) -> Gas {
         match self.gas {
             Some(GasFlag::Auto) => Gas::Auto(self.gas_adjustment),

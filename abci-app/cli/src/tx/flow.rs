@@ -1,29 +1,33 @@
 //! From messages to a transaction on its way: who signs, what it costs, asking, signing, handing in.
 
 use anyhow::{Context as _, bail};
+use geodesic_client::account_key::AccountKey;
 use geodesic_client::address::{self, Kind};
 use geodesic_client::coins::{self, fees, parse_coins, parse_prices};
-use geodesic_client::key::PublicKey;
+use geodesic_client::key::is_mnemonic;
 use geodesic_client::rpc::Client;
 use geodesic_client::sender::Gas;
-use geodesic_client::tx::{Draft, Place, Signed, adjusted};
-use geodesic_client::{Account, NoAccount};
+use geodesic_client::sign_doc::Mode;
+use geodesic_client::tx::{Draft, Place, Signed, adjusted, simulate};
+use geodesic_client::{Account, NoAccount, signing};
 use geodesic_proto::cosmos::base::abci::v1beta1::TxResponse;
-use geodesic_proto::cosmos::tx::v1beta1::Tx;
+use geodesic_proto::cosmos::tx::signing::v1beta1::SignatureDescriptor;
+use geodesic_proto::cosmos::tx::v1beta1::{SimulateResponse, Tx};
 use geodesic_proto::json::{self, Options, value_to_bytes};
 use geodesic_proto::prost_types::Any;
 use serde_json::Value;
 
+use super::files::{tx_json, write};
 use super::flags::{GasFlag, TxFlags};
 use crate::context::Context;
-use crate::output;
+use crate::{net, output};
 
 /// Who signs.
 pub(super) struct From {
     /// Address.
     pub(super) address: String,
-    /// The key of that name, unless only an address was given for `--generate-only`.
-    key: Option<(String, PublicKey)>,
+    /// The key of that name, unless only an address was given where nothing is signed.
+    key: Option<(String, AccountKey)>,
 }
 
 impl From {
@@ -37,10 +41,10 @@ impl From {
         match ctx.keyring()?.get(name) {
             Ok(record) => Ok(Self {
                 address: Kind::Account.encode(&ctx.prefix, &record.address())?,
-                key: Some((record.name, record.public)),
+                key: Some((record.name, record.key)),
             }),
-            // An unsigned transaction can be made for anybody.
-            Err(_) if flags.generate_only && address::decode(name).is_ok() => {
+            // What is not signed can be made for anybody.
+            Err(_) if (flags.generate_only || flags.dry_run) && address::decode(name).is_ok() => {
                 Kind::Account.decode(&ctx.prefix, name)?;
                 Ok(Self { address: name.to_owned(), key: None })
             }
@@ -48,8 +52,16 @@ impl From {
         }
     }
 
-    fn key(&self) -> anyhow::Result<&(String, PublicKey)> {
-        self.key.as_ref().with_context(|| format!("no key for {}", self.address))
+    /// The signer of a trial run at this sequence.
+    pub(super) fn trial(&self, flags: &TxFlags, sequence: u64) -> anyhow::Result<SignatureDescriptor> {
+        match &self.key {
+            Some((_, key)) => {
+                let mode = flags.mode(matches!(key, AccountKey::Group(_)))?;
+                Ok(signing::empty(key, mode, sequence)?)
+            }
+            // The node knows the key of an account that has signed before.
+            None => Ok(signing::nameless(Mode::Direct, sequence)),
+        }
     }
 }
 
@@ -78,42 +90,28 @@ pub(super) async fn send(
     if flags.offline && !flags.generate_only {
         bail!("nothing can be sent with --offline; add --generate-only, then use: geod tx sign --offline");
     }
-    let mut draft = Draft {
-        messages,
-        memo: flags.note.clone(),
-        timeout_height: flags.timeout_height,
-        fee_granter: flags.fee_granter.clone().unwrap_or_default(),
-        ..Draft::default()
-    };
+    let mut draft = draft(ctx, flags, messages)?;
     if flags.dry_run {
-        let client = ctx.rpc()?;
-        let account = account(&client, flags, &from.address).await?;
         let flags = TxFlags { gas: Some(GasFlag::Auto), ..flags.clone() };
-        return price(&mut draft, &flags, Some((&client, &from.key()?.1, account.sequence))).await;
+        return price(ctx, &mut draft, &flags, from, None).await;
     }
     if flags.generate_only {
-        if let (Gas::Auto(_), false) = (flags.gas(), flags.offline) {
-            let client = ctx.rpc()?;
-            let account = account(&client, flags, &from.address).await?;
-            price(&mut draft, flags, Some((&client, &from.key()?.1, account.sequence))).await?;
-        } else {
-            price(&mut draft, flags, None).await?;
-        }
-        let tx =
-            Tx { body: Some(draft.body()), auth_info: Some(draft.auth_info(None)), signatures: Vec::new() };
-        return write(ctx, flags, &json::to_value(&tx)?);
+        price(ctx, &mut draft, flags, from, None).await?;
+        return write(flags, &tx_json(&draft.unsigned())?);
     }
     let client = ctx.rpc()?;
     let account = account(&client, flags, &from.address).await?;
-    let (name, public) = from.key()?;
-    price(&mut draft, flags, Some((&client, public, account.sequence))).await?;
+    let (name, key) = from.key.as_ref().with_context(|| format!("no key for {}", from.address))?;
+    price(ctx, &mut draft, flags, from, Some(account.sequence)).await?;
+    let mut tx = draft.unsigned();
     if !flags.yes {
-        ask(&draft, public, account.sequence)?;
+        ask(&tx)?;
     }
     let secret = ctx.keyring()?.secret(name)?;
     let chain_id = ctx.chain_id().await?;
     let place = Place { chain_id: &chain_id, account_number: account.number, sequence: account.sequence };
-    broadcast(ctx, flags, &client, &draft.sign(&secret, place)).await
+    signing::sign(&mut tx, &secret, flags.mode(matches!(key, AccountKey::Group(_)))?, place, true)?;
+    broadcast(ctx, flags, &client, &signing::encode(&tx)).await
 }
 
 /// Checks what the flags say about signing and broadcasting.
@@ -121,16 +119,33 @@ pub(super) async fn send(
 /// # Errors
 /// Values outside their choices.
 pub(super) fn check(flags: &TxFlags) -> anyhow::Result<()> {
-    if flags.sign_mode != "direct" && !flags.sign_mode.is_empty() {
-        bail!("sign mode {:?} is not available; use direct", flags.sign_mode);
-    }
+    flags.mode(false)?;
     if !(flags.gas_adjustment >= 1.0 && flags.gas_adjustment <= 100.0) {
         bail!("gas adjustment {} is not between 1 and 100", flags.gas_adjustment);
+    }
+    if is_mnemonic(&flags.note) {
+        bail!("cannot provide a valid mnemonic seed in the memo field: everyone would read it");
     }
     match flags.broadcast_mode.as_deref() {
         None | Some("sync" | "async") => Ok(()),
         Some(other) => bail!("broadcast mode {other:?} is neither sync nor async"),
     }
+}
+
+/// The messages with what the flags say, but for gas and fee.
+pub(super) fn draft(ctx: &Context, flags: &TxFlags, messages: Vec<Any>) -> anyhow::Result<Draft> {
+    let account = |given: &Option<String>| match given.as_deref().filter(|text| !text.is_empty()) {
+        Some(text) => net::resolve(ctx, Kind::Account, text),
+        None => Ok(String::new()),
+    };
+    Ok(Draft {
+        messages,
+        memo: flags.note.clone(),
+        timeout_height: flags.timeout_height,
+        fee_granter: account(&flags.fee_granter)?,
+        fee_payer: account(&flags.fee_payer)?,
+        ..Draft::default()
+    })
 }
 
 /// Number and sequence of the signer.
@@ -145,38 +160,60 @@ pub(super) async fn account(client: &Client, flags: &TxFlags, address: &str) -> 
     Ok(Account { sequence: flags.sequence.unwrap_or(account.sequence), ..account })
 }
 
-/// Sets gas and fee; a trial run needs a node, the signer's key and its sequence.
+/// Sets gas and fee; `--gas auto` takes a trial run at the signer's sequence.
 async fn price(
+    ctx: &Context,
     draft: &mut Draft,
     flags: &TxFlags,
-    trial: Option<(&Client, &PublicKey, u64)>,
+    from: &From,
+    sequence: Option<u64>,
 ) -> anyhow::Result<()> {
     let fee = |gas| match (&flags.fees, &flags.gas_prices) {
         (Some(text), _) => parse_coins(text),
         (None, Some(text)) => fees(&parse_prices(text)?, gas),
         (None, None) => Ok(Vec::new()),
     };
-    // A trial run that pays nothing would leave out what paying costs.
-    draft.fee = fee(1)?;
-    draft.gas = match (flags.gas(), trial) {
-        (Gas::Limit(gas), _) => gas,
-        (Gas::Auto(adjustment), Some((client, key, sequence))) => {
-            let gas = adjusted(draft.simulate(client, key, sequence).await?, adjustment);
+    draft.gas = match flags.gas() {
+        Gas::Limit(gas) => gas,
+        Gas::Auto(_) if flags.offline => bail!("--gas auto needs a node; give a number with --offline"),
+        Gas::Auto(adjustment) => {
+            // A trial run that pays nothing would leave out what paying costs.
+            draft.fee = fee(1)?;
+            let reply = trial(ctx, flags, from, draft.unsigned(), sequence).await?;
+            let gas = adjusted(reply.gas_info.map(|gas| gas.gas_used).unwrap_or_default(), adjustment);
             eprintln!("gas estimate: {gas}");
             gas
         }
-        (Gas::Auto(_), None) => bail!("--gas auto needs a node; give a number with --offline"),
     };
     draft.fee = fee(draft.gas)?;
     Ok(())
 }
 
-fn ask(draft: &Draft, public: &PublicKey, sequence: u64) -> anyhow::Result<()> {
-    let auth_info = draft.auth_info(Some((public, sequence)));
-    let tx = Tx { body: Some(draft.body()), auth_info: Some(auth_info), signatures: Vec::new() };
-    eprintln!("{}", output::yaml(&json::to_value(&tx)?));
-    let fee = if draft.fee.is_empty() { "none".to_owned() } else { coins::show(&draft.fee) };
-    eprintln!("fee: {fee}, gas: {}", draft.gas);
+/// A trial run of a transaction on the node; what signers it has is of no account.
+///
+/// # Errors
+/// The node cannot be reached, or what the transaction would fail with.
+pub(super) async fn trial(
+    ctx: &Context,
+    flags: &TxFlags,
+    from: &From,
+    mut tx: Tx,
+    sequence: Option<u64>,
+) -> anyhow::Result<SimulateResponse> {
+    let client = ctx.rpc()?;
+    let sequence = match sequence {
+        Some(sequence) => sequence,
+        None => account(&client, flags, &from.address).await?.sequence,
+    };
+    signing::set_signatures(&mut tx, &[from.trial(flags, sequence)?]);
+    Ok(simulate(&client, signing::encode(&tx).bytes).await?)
+}
+
+fn ask(tx: &Tx) -> anyhow::Result<()> {
+    eprintln!("{}", output::yaml(&tx_json(tx)?));
+    let fee = tx.auth_info.clone().unwrap_or_default().fee.unwrap_or_default();
+    let amount = if fee.amount.is_empty() { "none".to_owned() } else { coins::show(&fee.amount) };
+    eprintln!("fee: {amount}, gas: {}", fee.gas_limit);
     match output::confirm("confirm transaction before signing and broadcasting")? {
         true => Ok(()),
         false => bail!("canceled transaction"),
@@ -205,17 +242,4 @@ pub(super) async fn broadcast(
         ..TxResponse::default()
     };
     Ok(output::print(ctx.output, &json::to_value(&response)?)?)
-}
-
-/// Writes a transaction as JSON to `--output-document`, or to standard output.
-///
-/// # Errors
-/// The file cannot be written.
-pub(super) fn write(ctx: &Context, flags: &TxFlags, tx: &Value) -> anyhow::Result<()> {
-    match &flags.output_document {
-        Some(file) => std::fs::write(file, format!("{tx}\n"))
-            .with_context(|| format!("cannot write {}", file.display())),
-        // A transaction goes on into a file: JSON whatever the output format is.
-        None => Ok(output::print(crate::context::Output::Json, tx).with_context(|| ctx.node.clone())?),
-    }
 }

@@ -4,9 +4,12 @@ mod bank;
 mod files;
 mod flags;
 mod flow;
+mod multisign;
 mod pow;
 mod rewards;
 mod seeds;
+mod sign;
+mod slashing;
 mod staking;
 
 use clap::Subcommand;
@@ -31,6 +34,9 @@ pub enum Command {
     /// Validators and delegations
     #[command(subcommand)]
     Staking(Box<staking::Command>),
+    /// Jailed validators
+    #[command(subcommand)]
+    Slashing(slashing::Command),
     /// VRF keys
     #[command(subcommand)]
     Seeds(seeds::Command),
@@ -41,15 +47,27 @@ pub enum Command {
     #[command(subcommand)]
     Rewards(rewards::Command),
     /// Any messages, from a JSON file: one, or a list, each with its @type
-    Raw(files::RawArgs),
+    Raw(Box<files::RawArgs>),
     /// Sign a transaction that --generate-only wrote
-    Sign(files::SignArgs),
+    Sign(Box<sign::SignArgs>),
+    /// Sign files of transactions, one a line
+    SignBatch(Box<sign::SignBatchArgs>),
+    /// Join the signatures of a group's members
+    #[command(visible_alias = "multi-sign")]
+    Multisign(Box<multisign::MultisignArgs>),
+    /// Join the signatures of a group's members for many transactions
+    #[command(visible_alias = "multi-sign-batch")]
+    MultisignBatch(Box<multisign::MultisignBatchArgs>),
+    /// Show who must sign and who has signed, and verify
+    ValidateSignatures(Box<sign::ValidateArgs>),
     /// Send a signed transaction
-    Broadcast(files::BroadcastArgs),
+    Broadcast(Box<files::BroadcastArgs>),
     /// Turn a transaction's JSON into base64
     Encode(files::EncodeArgs),
     /// Turn a transaction's base64 or hexadecimal into JSON
     Decode(files::DecodeArgs),
+    /// Run a transaction on the node without sending it
+    Simulate(Box<files::SimulateArgs>),
 }
 
 impl Command {
@@ -66,10 +84,16 @@ impl Command {
             Self::Pow(command) => command.run(ctx).await,
             Self::Rewards(command) => command.run(ctx).await,
             Self::Raw(args) => args.run(ctx).await,
+            Self::Slashing(command) => command.run(ctx).await,
             Self::Sign(args) => args.run(ctx).await,
+            Self::SignBatch(args) => args.run(ctx).await,
+            Self::Multisign(args) => args.run(ctx).await,
+            Self::MultisignBatch(args) => args.run(ctx).await,
+            Self::ValidateSignatures(args) => args.run(ctx).await,
+            Self::Simulate(args) => args.run(ctx).await,
             Self::Broadcast(args) => args.run(ctx).await,
             Self::Encode(args) => args.run(),
-            Self::Decode(args) => args.run(ctx),
+            Self::Decode(args) => args.run(),
         }
     }
 }

@@ -31,8 +31,12 @@ validator.json: {\"pubkey\": JSON of geod comet show-validator, \"amount\": \"10
 Flags stand over the file. Where power comes from compute, the amount is the validator's collateral.")]
     CreateValidator(Box<CreateArgs>),
     /// Change what a validator says of itself
+    #[command(
+        after_help = "Example:\n  geod tx staking edit-validator --new-moniker node2 --commission-rate 0.12 --from alice"
+    )]
     EditValidator(Box<EditArgs>),
     /// Delegate coins to a validator; where power comes from compute they are collateral and earn nothing yet
+    #[command(after_help = "Example:\n  geod tx staking delegate geovaloper1... 1000000ugeo --from alice")]
     Delegate {
         /// The validator's operator
         validator: String,
@@ -42,6 +46,7 @@ Flags stand over the file. Where power comes from compute, the amount is the val
         flags: TxFlags,
     },
     /// Take delegated coins back
+    #[command(after_help = "Example:\n  geod tx staking unbond geovaloper1... 1000000ugeo --from alice")]
     Unbond {
         /// The validator's operator
         validator: String,
@@ -51,6 +56,9 @@ Flags stand over the file. Where power comes from compute, the amount is the val
         flags: TxFlags,
     },
     /// Move delegated coins to another validator
+    #[command(
+        after_help = "Example:\n  geod tx staking redelegate geovaloper1a... geovaloper1b... 1000000ugeo --from alice"
+    )]
     Redelegate {
         /// The validator's operator
         from_validator: String,
@@ -62,6 +70,9 @@ Flags stand over the file. Where power comes from compute, the amount is the val
         flags: TxFlags,
     },
     /// Delegate coins again that are being taken back
+    #[command(
+        after_help = "Example:\n  geod tx staking cancel-unbond geovaloper1... 1000000ugeo 1234 --from alice"
+    )]
     CancelUnbond {
         /// The validator's operator
         validator: String,

@@ -15,7 +15,8 @@ use std::sync::Mutex;
 use record::Stored;
 use zeroize::Zeroizing;
 
-use crate::key::{PublicKey, SecretKey};
+use crate::account_key::AccountKey;
+use crate::key::SecretKey;
 use crate::prompt::Prompt;
 use crate::{address, files, key};
 
@@ -91,7 +92,7 @@ pub enum Error {
         name: String,
     },
     /// The key has no private half here.
-    #[error("key {0:?} is only a public key; sign where its private key is")]
+    #[error("key {0:?} is only a public key or a group; sign where a private key is")]
     Offline(String),
     /// Decryption fails.
     #[error("wrong passphrase for key {name:?}, or {path} was changed", path = .path.display())]
@@ -135,7 +136,7 @@ pub struct Record {
     /// Its name.
     pub name: String,
     /// Its public half.
-    pub public: PublicKey,
+    pub key: AccountKey,
     /// Whether the private half is here.
     pub local: bool,
 }
@@ -144,13 +145,17 @@ impl Record {
     /// The account's bytes.
     #[must_use]
     pub fn address(&self) -> [u8; 20] {
-        self.public.address()
+        self.key.address()
     }
 
-    /// `local` or `offline`, as the SDK says.
+    /// `local`, `offline` or `multi`, as the SDK says.
     #[must_use]
     pub fn kind(&self) -> &'static str {
-        if self.local { "local" } else { "offline" }
+        match self.key {
+            _ if self.local => "local",
+            AccountKey::Group(_) => "multi",
+            _ => "offline",
+        }
     }
 }
 
@@ -160,7 +165,7 @@ pub struct Keyring {
     dir: PathBuf,
     prompt: Box<dyn Prompt>,
     /// What `memory` holds.
-    memory: BTreeMap<String, (PublicKey, Option<SecretKey>)>,
+    memory: BTreeMap<String, (AccountKey, Option<SecretKey>)>,
     /// The passphrase, once it was right.
     passphrase: Mutex<Option<Zeroizing<String>>>,
 }
@@ -184,9 +189,9 @@ impl Keyring {
     /// A file that cannot be read, is open to others, or is no key.
     pub fn list(&self) -> Result<Vec<Record>, Error> {
         if self.backend == Backend::Memory {
-            let record = |(name, (public, secret)): (&String, &(PublicKey, Option<SecretKey>))| Record {
+            let record = |(name, (key, secret)): (&String, &(AccountKey, Option<SecretKey>))| Record {
                 name: name.clone(),
-                public: *public,
+                key: key.clone(),
                 local: secret.is_some(),
             };
             return Ok(self.memory.iter().map(record).collect());
@@ -247,10 +252,10 @@ impl Keyring {
     /// # Errors
     /// [`Error::Name`], [`Error::Exists`], [`Error::SameAddress`], or what the passphrase or the disk say.
     pub fn add(&mut self, name: &str, secret: &SecretKey) -> Result<Record, Error> {
-        self.check_new(name, &secret.public())?;
+        self.check_new(name, &secret.public().into())?;
         let stored = match self.backend {
             Backend::Memory => {
-                self.memory.insert(name.to_owned(), (secret.public(), Some(secret.clone())));
+                self.memory.insert(name.to_owned(), (secret.public().into(), Some(secret.clone())));
                 return self.get(name);
             }
             Backend::Test => Stored::new_plain(secret),
@@ -259,17 +264,17 @@ impl Keyring {
         self.store(name, &stored)
     }
 
-    /// Adds a public key, whose private half is elsewhere.
+    /// Adds a public key, whose private half is elsewhere, or a group.
     ///
     /// # Errors
     /// As [`Keyring::add`].
-    pub fn add_public(&mut self, name: &str, public: &PublicKey) -> Result<Record, Error> {
-        self.check_new(name, public)?;
+    pub fn add_public(&mut self, name: &str, key: &AccountKey) -> Result<Record, Error> {
+        self.check_new(name, key)?;
         if self.backend == Backend::Memory {
-            self.memory.insert(name.to_owned(), (*public, None));
+            self.memory.insert(name.to_owned(), (key.clone(), None));
             return self.get(name);
         }
-        self.store(name, &Stored::new_public(public))
+        self.store(name, &Stored::new_public(key)?)
     }
 
     /// Forgets a key.
@@ -333,13 +338,13 @@ impl Keyring {
         Ok(stored.record(name))
     }
 
-    fn check_new(&self, name: &str, public: &PublicKey) -> Result<(), Error> {
+    fn check_new(&self, name: &str, key: &AccountKey) -> Result<(), Error> {
         check_name(name)?;
         let records = self.list()?;
         if records.iter().any(|record| record.name == name) {
             return Err(Error::Exists(name.to_owned()));
         }
-        match records.into_iter().find(|record| record.public == *public) {
+        match records.into_iter().find(|record| record.key == *key) {
             Some(other) => Err(Error::SameAddress { name: other.name }),
             None => Ok(()),
         }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{Error, Record};
+use crate::account_key::AccountKey;
 use crate::key::{PublicKey, SecretKey};
 
 const VERSION: u32 = 1;
@@ -23,7 +24,7 @@ const LOG_N_MAX: u8 = 20;
 
 /// A key's file, checked as far as that goes without a passphrase.
 pub(super) struct Stored {
-    public: PublicKey,
+    key: AccountKey,
     file: KeyFile,
 }
 
@@ -32,8 +33,12 @@ pub(super) struct Stored {
 #[serde(deny_unknown_fields)]
 struct KeyFile {
     version: u32,
-    /// Compressed public key, base64.
-    public_key: String,
+    /// Compressed secp256k1 key, base64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_key: Option<String>,
+    /// A group or a key of another kind, as JSON with its `@type`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    other_key: Option<serde_json::Value>,
     /// Private key, base64.
     #[serde(skip_serializing_if = "Option::is_none")]
     private_key: Option<Secret>,
@@ -69,12 +74,20 @@ struct Encrypted {
 
 impl Stored {
     fn new(public: PublicKey, private_key: Option<Secret>, encrypted: Option<Encrypted>) -> Self {
-        let public_key = STANDARD.encode(public.as_bytes());
-        Self { public, file: KeyFile { version: VERSION, public_key, private_key, encrypted } }
+        let public_key = Some(STANDARD.encode(public.as_bytes()));
+        let file = KeyFile { version: VERSION, public_key, other_key: None, private_key, encrypted };
+        Self { key: public.into(), file }
     }
 
-    pub(super) fn new_public(public: &PublicKey) -> Self {
-        Self::new(*public, None, None)
+    pub(super) fn new_public(key: &AccountKey) -> Result<Self, Error> {
+        if let AccountKey::Secp256k1(public) = key {
+            return Ok(Self::new(*public, None, None));
+        }
+        let json = key.to_json().map_err(std::io::Error::other)?;
+        let other_key = Some(serde_json::from_str(&json).map_err(std::io::Error::other)?);
+        let file =
+            KeyFile { version: VERSION, public_key: None, other_key, private_key: None, encrypted: None };
+        Ok(Self { key: key.clone(), file })
     }
 
     pub(super) fn new_plain(secret: &SecretKey) -> Self {
@@ -111,9 +124,17 @@ impl Stored {
         if file.version != VERSION {
             return Err(malformed(format!("version {}, this program reads {VERSION}", file.version)));
         }
-        let public = STANDARD.decode(&file.public_key).map_err(|error| malformed(error.to_string()))?;
-        let public = PublicKey::from_bytes(&public).map_err(|error| malformed(error.to_string()))?;
-        Ok(Self { public, file })
+        let key = match (&file.public_key, &file.other_key) {
+            (Some(text), None) => {
+                let public = STANDARD.decode(text).map_err(|error| malformed(error.to_string()))?;
+                PublicKey::from_bytes(&public).map_err(|error| malformed(error.to_string()))?.into()
+            }
+            (None, Some(json)) if file.private_key.is_none() && file.encrypted.is_none() => {
+                AccountKey::from_json(&json.to_string()).map_err(|error| malformed(error.to_string()))?
+            }
+            _ => return Err(malformed("one public key belongs there".to_owned())),
+        };
+        Ok(Self { key, file })
     }
 
     pub(super) fn to_json(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
@@ -130,7 +151,7 @@ impl Stored {
         let malformed = |reason: &str| Error::Malformed { path: path.to_owned(), reason: reason.to_owned() };
         let bytes = STANDARD.decode(&secret.0).map(Zeroizing::new);
         let key = SecretKey::from_bytes(&bytes.map_err(|_| malformed("private key is not base64"))?)?;
-        if key.public() != self.public {
+        if !self.is_of(&key) {
             return Err(malformed("private and public key do not belong together"));
         }
         Ok(Some(key))
@@ -151,15 +172,20 @@ impl Stored {
         let key = derive(passphrase, &decode(&e.salt)?, e.log_n, e.r, e.p);
         let key = key.ok_or_else(|| malformed("parameters of scrypt are invalid"))?;
         let ciphertext = decode(&e.ciphertext)?;
-        let payload = Payload { msg: ciphertext.as_slice(), aad: self.public.as_bytes() };
+        let AccountKey::Secp256k1(public) = &self.key else { return Ok(None) };
+        let payload = Payload { msg: ciphertext.as_slice(), aad: public.as_bytes() };
         let Ok(plain) = cipher(&key).decrypt(Nonce::from_slice(&nonce), payload) else { return Ok(None) };
         let secret = SecretKey::from_bytes(&Zeroizing::new(plain))?;
-        Ok(Some(secret).filter(|secret| secret.public() == self.public))
+        Ok(Some(secret).filter(|secret| self.is_of(secret)))
+    }
+
+    fn is_of(&self, secret: &SecretKey) -> bool {
+        self.key == secret.public().into()
     }
 
     pub(super) fn record(&self, name: &str) -> Record {
         let local = self.file.encrypted.is_some() || self.file.private_key.is_some();
-        Record { name: name.to_owned(), public: self.public, local }
+        Record { name: name.to_owned(), key: self.key.clone(), local }
     }
 }
 
