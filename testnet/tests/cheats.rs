@@ -175,6 +175,21 @@ fn no_verdict_no_weight() {
     the_honest_go_on(&mut net, &mut guild);
 }
 
+/// THREATS 2, number 14: with two of four silent nothing is voted through and nobody else loses anything.
+#[test]
+fn the_silence_of_two_of_four_costs_them_alone() {
+    let mut net = Net::new(Spec::default()).unwrap();
+    let (honest, silent) =
+        (Habits::default(), Habits { no_verdict: true, claims: false, ..Habits::default() });
+    let faker = Habits { fakes: 20, claims: false, ..honest };
+    let mut guild = Guild::new(&net, &[honest, silent, silent, faker]);
+    play_epoch(&mut net, &mut guild);
+    let reasons: Vec<_> = (0..4).map(|i| void(&net, 0, i)).collect();
+    let (none, no_verdict) = (VoidReason::Unspecified, VoidReason::NoVerdict);
+    assert_eq!(reasons, [none, no_verdict, no_verdict, VoidReason::Fraud], "they may judge all the same");
+    assert_eq!((0..3).map(|i| tokens(&net, i)).collect::<Vec<_>>(), [STAKE; 3]);
+}
+
 #[test]
 fn an_absent_judge_loses_a_hundredth_of_its_reward() {
     let mut net = Net::new(Spec::default()).unwrap();
