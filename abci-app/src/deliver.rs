@@ -154,9 +154,8 @@ impl Deliver<'_> {
             let used = ctx.gas.used().min(ctx.gas.limit().unwrap_or(u64::MAX));
             if ctx.mode == ExecMode::Finalize && !self.block_gas.add(used) {
                 let (wanted, used) = (ctx.gas.limit().unwrap_or(u64::MAX), ctx.gas.used());
-                let text = format!(
-                    "out of gas in location: block gas meter; gasWanted: {wanted}, gasUsed: {used}"
-                );
+                let text =
+                    format!("out of gas in location: block gas meter; gasWanted: {wanted}, gasUsed: {used}");
                 return Err(Sdk::OutOfGas.with(text));
             }
             Ok(data)

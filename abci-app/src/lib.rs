@@ -7,9 +7,9 @@ mod block;
 mod config;
 mod convert;
 mod deliver;
+pub mod export;
 #[cfg(feature = "faults")]
 mod faults;
-pub mod export;
 mod genesis;
 pub mod grpc;
 mod info;

@@ -153,7 +153,8 @@ fn messages() -> Vec<(String, Vec<u8>)> {
         picked.contains(&name).then(|| {
             let tx = BASE64_STANDARD.decode(m["tx"].as_str().unwrap()).unwrap();
             let raw = geodesic_proto::cosmos::tx::v1beta1::TxRaw::decode(tx.as_slice()).unwrap();
-            let body = geodesic_proto::cosmos::tx::v1beta1::TxBody::decode(raw.body_bytes.as_slice()).unwrap();
+            let body =
+                geodesic_proto::cosmos::tx::v1beta1::TxBody::decode(raw.body_bytes.as_slice()).unwrap();
             (format!("cosmos.{name}"), body.messages[0].value.clone())
         })
     });
@@ -176,10 +177,8 @@ fn write_the_corpus() {
     };
     let own: Vec<_> = own.iter().filter(|m| m.full_name().starts_with("geodesic.")).map(any).collect();
     let body = geodesic_proto::cosmos::tx::v1beta1::TxBody { messages: own, ..Default::default() };
-    let raw = geodesic_proto::cosmos::tx::v1beta1::TxRaw {
-        body_bytes: body.encode_to_vec(),
-        ..Default::default()
-    };
+    let raw =
+        geodesic_proto::cosmos::tx::v1beta1::TxRaw { body_bytes: body.encode_to_vec(), ..Default::default() };
     write("transaction", "own-messages", &raw.encode_to_vec());
     for (name, bytes) in messages() {
         let line = |rest: &[u8]| [name.as_bytes(), b"\n", rest].concat();

@@ -99,6 +99,8 @@ pub struct Committed {
 pub struct Finding {
     /// Who says it, and where.
     pub source: String,
+    /// It is an auditor's tag: a wrong one is the auditor's fault, and says nothing of the leaf.
+    pub is_tag: bool,
     /// What is said: a leaf hash or a tag, hex.
     pub said: String,
     /// What this machine computed, hex.
@@ -304,7 +306,7 @@ impl Committed {
                 pb::CaseKind::Tag => {
                     let auditor = Kind::Account.decode_20(prefix, &case.accused)?;
                     let source = format!("tag of {} accused in case {}", case.accused, case.case_id);
-                    findings.push(finding(source, &case.value, &seen_tag(&auditor, &scored.logits)));
+                    findings.push(tag(source, &case.value, &auditor, scored));
                 }
                 pb::CaseKind::Unspecified => {}
             }
@@ -330,7 +332,7 @@ impl Committed {
             let here = |seen: &&pb::Seen| (seen.node_id, seen.nonce) == (self.node_id, scored.leaf.nonce);
             for seen in duty.samples.iter().filter(here) {
                 let source = format!("tag in the verdict of {}", duty.auditor);
-                findings.push(finding(source, &seen.tag, &seen_tag(&auditor, &scored.logits)));
+                findings.push(tag(source, &seen.tag, &auditor, scored));
             }
         }
         Ok(findings)
@@ -344,7 +346,11 @@ fn part(count: u64, thread: u64, threads: u64) -> u64 {
 }
 
 fn finding(source: String, said: &[u8], computed: &[u8]) -> Finding {
-    Finding { source, said: hex::encode(said), computed: hex::encode(computed) }
+    Finding { source, is_tag: false, said: hex::encode(said), computed: hex::encode(computed) }
+}
+
+fn tag(source: String, said: &[u8], auditor: &[u8; 20], scored: &Scored) -> Finding {
+    Finding { is_tag: true, ..finding(source, said, &seen_tag(auditor, &scored.logits)) }
 }
 
 fn fixed(bytes: &[u8]) -> Option<[u8; 32]> {

@@ -129,7 +129,11 @@ fn gas_that_runs_out_is_reported_as_the_sdk_does() {
         assert!(log.starts_with("out of gas in location: ") && log.ends_with(&end), "{name}: {log}");
         assert_eq!(block.used, limit, "{name}: the block pays no more than the limit");
         assert_eq!(keeper::sequence(&ctx, &sender()).unwrap(), u64::from(paid), "{name}");
-        assert_eq!(outcome.events.is_empty(), !paid, "{name}: events of the ante steps stay with their writes");
+        assert_eq!(
+            outcome.events.is_empty(),
+            !paid,
+            "{name}: events of the ante steps stay with their writes"
+        );
         assert_eq!(keeper::has_account(&ctx, &Address::from([9; 20])), Ok(false), "{name}");
     }
     let (outcome, _) = deliver(&mut chain(), &tx(0, whole, &[5]), BlockGas::default());
@@ -180,7 +184,12 @@ fn the_gas_of_a_block_ends_it() {
                 ),
             ),
         ),
-        ("full before it", 300_000, 300_000, ("sdk", 11, "no block gas left to run tx: out of gas".to_owned())),
+        (
+            "full before it",
+            300_000,
+            300_000,
+            ("sdk", 11, "no block gas left to run tx: out of gas".to_owned()),
+        ),
         (
             "more than a block has",
             199_999,

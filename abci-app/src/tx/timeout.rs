@@ -35,9 +35,8 @@ pub(super) fn check_timestamp(ctx: &mut Ctx, tx: &Tx, _: &Ante<'_>) -> Result<()
 
 /// Checks the timeout of an unordered transaction and records that each signer used it; a simulation records nothing.
 pub(super) fn spend(ctx: &mut Ctx, tx: &Tx) -> Result<(), TxError> {
-    let timeout = timestamp(tx).ok_or_else(|| {
-        Sdk::InvalidRequest.with("unordered transaction must have timeout_timestamp set")
-    })?;
+    let timeout = timestamp(tx)
+        .ok_or_else(|| Sdk::InvalidRequest.with("unordered transaction must have timeout_timestamp set"))?;
     let timeout = unordered::check_timeout(ctx, nanos(timeout))?;
     if ctx.mode == ExecMode::Simulate {
         return Ok(());

@@ -55,7 +55,8 @@ impl Verifier {
             Curve::Secp256k1 => 0,
             Curve::Secp256r1 => 1,
         }]);
-        let id: [u8; 32] = id.chain_update(key).chain_update(signature).chain_update(digest).finalize().into();
+        let id: [u8; 32] =
+            id.chain_update(key).chain_update(signature).chain_update(digest).finalize().into();
         if self.remembered().known.contains(&id) {
             return true;
         }

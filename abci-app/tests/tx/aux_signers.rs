@@ -33,13 +33,8 @@ fn document(draft: &Draft) -> SignDocDirectAux {
 
 fn amino(draft: &Draft, byte: u8, number: u64) -> Vec<u8> {
     let (address, key) = (address(byte), pub_key(byte));
-    let signer = SignerData {
-        address: &address,
-        pub_key: &key,
-        chain_id: CHAIN,
-        account_number: number,
-        sequence: 0,
-    };
+    let signer =
+        SignerData { address: &address, pub_key: &key, chain_id: CHAIN, account_number: number, sequence: 0 };
     sign_bytes(SignMode::LegacyAminoJson.into(), signer, &decoded(&draft.raw(vec![]))).unwrap()
 }
 
@@ -71,11 +66,7 @@ fn without_a_named_payer_the_first_signer_pays() {
     let mut draft = draft(SignMode::Direct, SignMode::DirectAux);
     draft.body.messages = vec![send(2), send(1)];
     draft.fee().payer.clear();
-    let document = SignDocDirectAux {
-        public_key: Some(key_any(1)),
-        account_number: 1,
-        ..document(&draft)
-    };
+    let document = SignDocDirectAux { public_key: Some(key_any(1)), account_number: 1, ..document(&draft) };
     let signatures = vec![sign(2, &draft.sign_doc(2)), sign(1, &document.encode_to_vec())];
     let mut ctx = chain(ExecMode::Finalize);
     run(&mut ctx, &decoded(&draft.raw(signatures))).unwrap();
@@ -124,11 +115,8 @@ fn the_payer_may_not_leave_the_fee_out() {
         if named {
             draft.fee().payer = address(1).to_bech32("geo");
         }
-        let document = SignDocDirectAux {
-            public_key: Some(key_any(1)),
-            account_number: 1,
-            ..document(&draft)
-        };
+        let document =
+            SignDocDirectAux { public_key: Some(key_any(1)), account_number: 1, ..document(&draft) };
         let bytes = draft.raw(vec![sign(1, &document.encode_to_vec())]);
         let e = run(&mut chain(ExecMode::Finalize), &decoded(&bytes)).unwrap_err();
         assert_eq!(

@@ -190,12 +190,7 @@ pub(crate) fn run_with(
     max_gas: i64,
 ) -> Result<(), TxError> {
     let prices: DecCoins = prices.parse().unwrap();
-    let ante = Ante {
-        ports: &Bank,
-        verifier,
-        min_gas_prices: &prices,
-        block_max_gas: max_gas,
-        unordered: true,
-    };
+    let ante =
+        Ante { ports: &Bank, verifier, min_gas_prices: &prices, block_max_gas: max_gas, unordered: true };
     tx::run(ctx, tx, &ante)
 }

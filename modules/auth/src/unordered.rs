@@ -41,11 +41,12 @@ pub fn check_timeout(ctx: &Ctx, timeout_ns: i128) -> Result<i64, TxError> {
 /// # Errors
 /// `sdk` 18 if it did before, or may have before the state was exported; [`StateError`] if gas runs out or the disk fails.
 pub fn record(ctx: &mut Ctx, sender: &Address, timeout_ns: i64) -> Result<(), TxError> {
-    let fail =
-        |text: String| Sdk::InvalidRequest.with(format_args!("failed to add unordered nonce: {text}"));
+    let fail = |text: String| Sdk::InvalidRequest.with(format_args!("failed to add unordered nonce: {text}"));
     let until = ctx.without_gas(|ctx| NO_TIMEOUT_UNTIL.get(ctx))?;
     if let Some(Timeout(until)) = until.filter(|until| timeout_ns <= until.0) {
-        return Err(fail(format!("timeouts up to {until} may have been used before the export of this state")));
+        return Err(fail(format!(
+            "timeouts up to {until} may have been used before the export of this state"
+        )));
     }
     let key = (Timeout(timeout_ns), sender.clone());
     if UNORDERED.has(ctx, &key)? {

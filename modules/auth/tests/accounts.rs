@@ -88,7 +88,11 @@ fn keys_that_no_account_may_have() {
         ("short", any::pack(&secp256k1::PubKey { key: vec![2; 32] }), "32 bytes, expected 33"),
         ("long", any::pack(&ed25519::PubKey { key: vec![2; 33] }), "33 bytes, expected 32"),
         ("secp256r1, short", secp256r1(&[2; 32]), "32 bytes, expected 33"),
-        ("secp256r1, off the curve", secp256r1(&[&[2], [0; 31].as_slice(), &[1]].concat()), "no compressed point"),
+        (
+            "secp256r1, off the curve",
+            secp256r1(&[&[2], [0; 31].as_slice(), &[1]].concat()),
+            "no compressed point",
+        ),
         ("secp256r1, another form", secp256r1(&[5; 33]), "no compressed point"),
         ("secp256r1 as a member", multisig(1, vec![secp256r1(&[2; 33])]), "not supported"),
         ("no bytes of it", Any { value: vec![0xff], ..secp(2) }, "does not decode"),

@@ -145,13 +145,16 @@ fn decode_text(text: &str) -> Result<(String, Vec<u8>), String> {
         Some((prefix, _)) => return Err(format!("invalid separator index {}", prefix.len())),
         None => return Err("invalid separator index -1".to_owned()),
     };
-    let read = |c| Fe32::from_char(c).map_err(|_| format!("invalid character not part of charset: {}", u32::from(c)));
+    let read = |c| {
+        Fe32::from_char(c).map_err(|_| format!("invalid character not part of charset: {}", u32::from(c)))
+    };
     let values = data.chars().map(read).collect::<Result<Vec<_>, _>>()?;
     let (values, _) = values.split_at_checked(values.len().saturating_sub(CHECKSUM)).unwrap_or_default();
     let hrp = Hrp::parse(prefix).map_err(|e| e.to_string())?;
     let right: String = values.iter().copied().with_checksum::<Bech32>(&hrp).chars().collect();
     if right != text {
-        let checksum = |text: &str| text.get(text.len().saturating_sub(CHECKSUM)..).unwrap_or_default().to_owned();
+        let checksum =
+            |text: &str| text.get(text.len().saturating_sub(CHECKSUM)..).unwrap_or_default().to_owned();
         return Err(format!("invalid checksum (expected {} got {})", checksum(&right), checksum(&text)));
     }
     let bytes: Vec<u8> = values.iter().copied().fes_to_bytes().collect();

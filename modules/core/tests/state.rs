@@ -96,10 +96,7 @@ fn out_of_gas_is_the_senders_and_the_rest_is_fatal() {
     assert_eq!(error, StateError::OutOfGas { what: "WritePerByte", limit: 2100, used: 2300 });
     let error = TxError::from(error);
     assert_eq!((error.codespace, error.code, error.fatal), ("sdk", 11, false));
-    assert_eq!(
-        error.log,
-        "out of gas in location: WritePerByte; gasWanted: 2100, gasUsed: 2300: out of gas"
-    );
+    assert_eq!(error.log, "out of gas in location: WritePerByte; gasWanted: 2100, gasUsed: 2300: out of gas");
     assert_eq!(ctx.gas.remaining(), 0);
 
     let mut ctx = ctx_with_junk();

@@ -31,7 +31,8 @@ const LEAF_FILE_MAX: u64 = 1 << 20;
     long_about = "Recomputes a committed nonce with the reference network and compares it with what is known of it: \
         leaves opened on chain, leaves and tags under accusation, tags in verdicts, and a leaf given by --leaf. The \
         chain itself keeps only the root over all nonces of a node; when nothing is known of this one, or with --all, \
-        every nonce of the node is recomputed and the root compared. The exit status is 0 for a match alone.",
+        every nonce of the node is recomputed and the root compared. A wrong tag is the auditor's fault and is shown, but does \
+        not count against the leaf. The exit status is 0 for a match alone.",
     after_help = "\
 Examples:
   geod query pow verify --epoch 5 --participant geo1... --node 0 --nonce 17
@@ -96,7 +97,7 @@ impl VerifyArgs {
             );
         }
         let whole = u128::from(committed.commitment.count) * u128::from(committed.shape.products());
-        if self.all || (findings.is_empty() && whole <= UNASKED_MAX) {
+        if self.all || (verdict(&findings) == "unknown" && whole <= UNASKED_MAX) {
             findings.push(recompute_all(&committed)?);
         }
         let verdict = verdict(&findings);
@@ -114,8 +115,10 @@ impl VerifyArgs {
     }
 }
 
+/// What all that is known of the nonce comes to. An auditor that invents its tags does not make an honest leaf a false one.
 fn verdict(findings: &[Finding]) -> &'static str {
-    match (findings.is_empty(), findings.iter().all(Finding::matches)) {
+    let mut decisive = findings.iter().filter(|f| !f.is_tag || f.matches()).peekable();
+    match (decisive.peek().is_none(), decisive.all(Finding::matches)) {
         (true, _) => "unknown",
         (false, true) => "match",
         (false, false) => "mismatch",
@@ -130,6 +133,7 @@ fn recompute_all(committed: &Committed) -> anyhow::Result<Finding> {
     bar.finish_and_clear();
     let shown = |c: &geodesic_challenge::Commitment| format!("{} ({} hits)", hex::encode(c.root), c.hits);
     Ok(Finding {
+        is_tag: false,
         source: format!("root over nonces 0 to {}", committed.commitment.count.saturating_sub(1)),
         said: shown(&committed.commitment),
         computed: shown(&ours),
@@ -174,4 +178,33 @@ fn report(committed: &Committed, scored: &Scored, findings: &[Finding], verdict:
         },
         "compared": list.collect::<Vec<_>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_wrong() {
+        let finding = |is_tag, right: bool| Finding {
+            source: String::new(),
+            is_tag,
+            said: "1".to_owned(),
+            computed: if right { "1" } else { "2" }.to_owned(),
+        };
+        let (leaf, wrong_leaf) = (finding(false, true), finding(false, false));
+        let (seen, wrong_tag) = (finding(true, true), finding(true, false));
+        for (name, findings, want) in [
+            ("nothing", vec![], "unknown"),
+            ("a leaf", vec![leaf.clone()], "match"),
+            ("a false leaf", vec![leaf.clone(), wrong_leaf.clone()], "mismatch"),
+            ("a tag alone", vec![seen.clone()], "match"),
+            ("a lazy auditor alone", vec![wrong_tag.clone()], "unknown"),
+            ("a lazy auditor beside another", vec![wrong_tag.clone(), seen.clone()], "match"),
+            ("a lazy auditor of an honest leaf", vec![leaf, wrong_tag], "match"),
+            ("a false leaf that an honest auditor saw", vec![wrong_leaf, seen], "mismatch"),
+        ] {
+            assert_eq!(verdict(&findings), want, "{name}");
+        }
+    }
 }
