@@ -12,10 +12,26 @@ use crate::context::Output;
 /// Standard output is closed.
 pub fn print(format: Output, value: &Value) -> std::io::Result<()> {
     let text = match format {
-        Output::Json => value.to_string(),
+        Output::Json => json_text(value),
         Output::Text => yaml(value),
     };
     line(text.trim_end())
+}
+
+/// A value as JSON on one line, `<`, `>` and `&` escaped as Go does it.
+#[must_use]
+pub fn json_text(value: &Value) -> String {
+    let text = value.to_string();
+    // These characters stand in strings alone.
+    let escape = |c: char| match c {
+        '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => format!("\\u{:04x}", u32::from(c)),
+        c => c.to_string(),
+    };
+    if text.contains(['<', '>', '&', '\u{2028}', '\u{2029}']) {
+        text.chars().map(escape).collect()
+    } else {
+        text
+    }
 }
 
 /// Prints a line to standard output.
@@ -134,6 +150,14 @@ fn scalar(text: &str) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn json_is_escaped_as_go_does_it() {
+        let value = json!({"memo": "a <b> & \"c\" \u{2028}"});
+        let text = json_text(&value);
+        assert_eq!(text, r#"{"memo":"a \u003cb\u003e \u0026 \"c\" \u2028"}"#);
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
 
     #[test]
     fn yaml_is_the_sdks() {

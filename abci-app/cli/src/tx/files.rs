@@ -165,7 +165,7 @@ pub(super) fn tx_json(tx: &Tx) -> anyhow::Result<Value> {
 /// # Errors
 /// The file cannot be written.
 pub(super) fn write(flags: &TxFlags, value: &Value) -> anyhow::Result<()> {
-    write_text(flags, &value.to_string())
+    write_text(flags, &output::json_text(value))
 }
 
 /// [`write`] of one line or several.

@@ -14,6 +14,7 @@ use super::files::{read, read_message, read_tx, write, write_text};
 use super::flags::TxFlags;
 use super::sign::{at, find_group, place, shown};
 use crate::context::Context;
+use crate::output;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
@@ -93,7 +94,7 @@ impl MultisignBatchArgs {
             let parts = columns.iter().zip(&self.signatures).map(of_file).collect::<Result<Vec<_>, _>>()?;
             verify(ctx, &tx, at(&chain_id, account), &parts).with_context(|| format!("transaction {i}"))?;
             join(&mut tx, &group, account.sequence, &parts)?;
-            lines.push(shown(&tx, false)?.to_string());
+            lines.push(output::json_text(&shown(&tx, false)?));
             account.sequence += u64::from(!self.no_auto_increment);
         }
         write_text(&self.flags, &lines.join("\n"))

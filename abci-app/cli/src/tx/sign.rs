@@ -104,7 +104,7 @@ impl SignBatchArgs {
         let mut lines = Vec::new();
         for tx in &mut txs {
             signer.sign(tx, at(&chain_id, account), true)?;
-            lines.push(shown(tx, self.signature_only || self.multisig.is_some())?.to_string());
+            lines.push(output::json_text(&shown(tx, self.signature_only || self.multisig.is_some())?));
             account.sequence += 1;
         }
         write_text(&self.flags, &lines.join("\n"))
