@@ -34,7 +34,7 @@ pub struct Args {
     #[arg(long, short = 'o', global = true, value_name = "text|json")]
     pub output: Option<String>,
     /// Where keys are kept [env: GEOD_KEYRING_BACKEND] [client.toml: keyring-backend] [default: file]
-    #[arg(long, global = true, value_name = "file|test|memory")]
+    #[arg(long, global = true, value_name = "file|os|test|memory")]
     pub keyring_backend: Option<String>,
     /// Folder of the keyring, if not the home [env: GEOD_KEYRING_DIR]
     #[arg(long, global = true, value_name = "DIR")]
@@ -81,7 +81,7 @@ pub struct Context {
     pub output: Output,
     /// Where keys are kept.
     pub keyring_backend: Backend,
-    /// Folder that holds `keyring-file/` or `keyring-test/`.
+    /// Folder that holds `keyring-file/`, `keyring-os/` or `keyring-test/`.
     pub keyring_dir: PathBuf,
     /// Bech32 prefix of accounts.
     pub prefix: String,
@@ -242,6 +242,6 @@ mod tests {
         let with = |args: Args| Context::resolve_with(&args, none).unwrap_err().to_string();
         let base = Args { home: Some("/nonexistent".into()), ..Args::default() };
         assert!(with(Args { output: Some("xml".into()), ..base.clone() }).contains("\"xml\""));
-        assert!(with(Args { keyring_backend: Some("os".into()), ..base }).contains("file"));
+        assert!(with(Args { keyring_backend: Some("kwallet".into()), ..base }).contains("file"));
     }
 }

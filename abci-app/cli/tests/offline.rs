@@ -322,6 +322,19 @@ fn an_encrypted_keyring_takes_its_passphrase_from_standard_input() {
     succeeded(&run(&dry, ""), &dry);
 }
 
+/// Nobody answers on this bus: what a server without a desktop looks like.
+#[cfg(target_os = "linux")]
+#[test]
+fn without_a_desktop_the_os_keyring_names_the_remedy() {
+    let home = Home::empty();
+    let mut command = home.command(&["keys", "add", "alice"]);
+    command.env("GEOD_KEYRING_BACKEND", "os").env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent");
+    let output = command.output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && error.contains("use --keyring-backend file"), "{error}");
+    assert!(!home.path().join("keyring-os").exists(), "nothing is kept of a key that is not there");
+}
+
 #[test]
 fn variables_stand_between_flags_and_files() {
     let home = Home::new();

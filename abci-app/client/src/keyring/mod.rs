@@ -2,8 +2,11 @@
 //!
 //! `file`: `keyring-file/NAME.json`, one a key; the private key encrypted by ChaCha20-Poly1305 under a key that scrypt
 //! makes of the passphrase, name and public key in the clear. One passphrase holds for the whole folder.
-//! `test`: `keyring-test/NAME.json` with the private key in the clear. Folders have mode 0700, files 0600.
+//! `test`: `keyring-test/NAME.json` with the private key in the clear.
+//! `os`: `keyring-os/NAME.json` with the public half; the private half is in the operating system's store.
+//! Folders have mode 0700, files 0600.
 
+mod os;
 mod record;
 
 use std::collections::BTreeMap;
@@ -32,6 +35,8 @@ const KEYS_MAX: usize = 10_000;
 pub enum Backend {
     /// Encrypted files.
     File,
+    /// The operating system's store: the Secret Service of a Linux desktop, the keychain of macOS.
+    Os,
     /// Plain files, for local networks.
     Test,
     /// Nowhere: gone when the process ends.
@@ -44,6 +49,7 @@ impl FromStr for Backend {
     fn from_str(text: &str) -> Result<Self, Error> {
         match text {
             "file" => Ok(Self::File),
+            "os" => Ok(Self::Os),
             "test" => Ok(Self::Test),
             "memory" => Ok(Self::Memory),
             other => Err(Error::Backend(other.chars().take(32).collect())),
@@ -55,6 +61,7 @@ impl std::fmt::Display for Backend {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::File => "file",
+            Self::Os => "os",
             Self::Test => "test",
             Self::Memory => "memory",
         })
@@ -66,7 +73,7 @@ impl std::fmt::Display for Backend {
 pub enum Error {
     /// A backend that does not exist here.
     #[error(
-        "keyring backend {0:?} is not available; use file (encrypted), test (plain, for local networks) or memory"
+        "keyring backend {0:?} is not available; use file (encrypted), os (the desktop's), test (plain, for local networks) or memory"
     )]
     Backend(String),
     /// A name that cannot be a file's.
@@ -94,6 +101,11 @@ pub enum Error {
     /// The key has no private half here.
     #[error("key {0:?} is only a public key or a group; sign where a private key is")]
     Offline(String),
+    /// The operating system's store does not answer, or refuses.
+    #[error(
+        "the operating system's keyring: {0}; start and unlock a Secret Service such as gnome-keyring or KeePassXC, or use --keyring-backend file"
+    )]
+    Os(String),
     /// Decryption fails.
     #[error("wrong passphrase for key {name:?}, or {path} was changed", path = .path.display())]
     Passphrase {
@@ -232,6 +244,9 @@ impl Keyring {
             return self.memory.get(&name).and_then(|(_, secret)| secret.clone()).ok_or_else(offline);
         }
         let stored = self.load(&name)?;
+        if let Some(public) = stored.in_os() {
+            return os::get(public);
+        }
         if !stored.encrypted() {
             return stored.plain(&self.path(&name))?.ok_or_else(offline);
         }
@@ -257,6 +272,10 @@ impl Keyring {
             Backend::Memory => {
                 self.memory.insert(name.to_owned(), (secret.public().into(), Some(secret.clone())));
                 return self.get(name);
+            }
+            Backend::Os => {
+                os::put(secret)?;
+                Stored::new_in_os(secret)
             }
             Backend::Test => Stored::new_plain(secret),
             Backend::File => Stored::encrypt(secret, &self.passphrase_for_writing()?)?,
@@ -284,6 +303,9 @@ impl Keyring {
     pub fn delete(&mut self, name: &str) -> Result<(), Error> {
         let name = self.get(name)?.name;
         if self.memory.remove(&name).is_none() {
+            if let Some(public) = self.load(&name)?.in_os() {
+                os::remove(public)?;
+            }
             files::remove(&self.path(&name))?;
         }
         Ok(())

@@ -44,6 +44,9 @@ struct KeyFile {
     private_key: Option<Secret>,
     #[serde(skip_serializing_if = "Option::is_none")]
     encrypted: Option<Encrypted>,
+    /// The private key is in the operating system's store.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    in_os: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -75,7 +78,8 @@ struct Encrypted {
 impl Stored {
     fn new(public: PublicKey, private_key: Option<Secret>, encrypted: Option<Encrypted>) -> Self {
         let public_key = Some(STANDARD.encode(public.as_bytes()));
-        let file = KeyFile { version: VERSION, public_key, other_key: None, private_key, encrypted };
+        let file =
+            KeyFile { version: VERSION, public_key, other_key: None, private_key, encrypted, in_os: false };
         Self { key: public.into(), file }
     }
 
@@ -85,9 +89,21 @@ impl Stored {
         }
         let json = key.to_json().map_err(std::io::Error::other)?;
         let other_key = Some(serde_json::from_str(&json).map_err(std::io::Error::other)?);
-        let file =
-            KeyFile { version: VERSION, public_key: None, other_key, private_key: None, encrypted: None };
+        let file = KeyFile {
+            version: VERSION,
+            public_key: None,
+            other_key,
+            private_key: None,
+            encrypted: None,
+            in_os: false,
+        };
         Ok(Self { key: key.clone(), file })
+    }
+
+    pub(super) fn new_in_os(secret: &SecretKey) -> Self {
+        let mut stored = Self::new(secret.public(), None, None);
+        stored.file.in_os = true;
+        stored
     }
 
     pub(super) fn new_plain(secret: &SecretKey) -> Self {
@@ -141,6 +157,14 @@ impl Stored {
         Ok(Zeroizing::new(serde_json::to_vec_pretty(&self.file).map_err(std::io::Error::other)?))
     }
 
+    /// The public half of a key whose private half is in the operating system's store.
+    pub(super) fn in_os(&self) -> Option<&PublicKey> {
+        match &self.key {
+            AccountKey::Secp256k1(public) if self.file.in_os => Some(public),
+            _ => None,
+        }
+    }
+
     pub(super) fn encrypted(&self) -> bool {
         self.file.encrypted.is_some()
     }
@@ -184,7 +208,7 @@ impl Stored {
     }
 
     pub(super) fn record(&self, name: &str) -> Record {
-        let local = self.file.encrypted.is_some() || self.file.private_key.is_some();
+        let local = self.file.encrypted.is_some() || self.file.private_key.is_some() || self.file.in_os;
         Record { name: name.to_owned(), key: self.key.clone(), local }
     }
 }
