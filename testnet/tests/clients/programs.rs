@@ -37,7 +37,7 @@ impl Tool {
     async fn check(self) -> anyhow::Result<()> {
         let (name, program, min, source) = self.needs();
         let output = Command::new(program).arg("--version").output().await;
-        let text = output.map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).unwrap_or_default();
+        let text = output.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned()).unwrap_or_default();
         if numbers(&text) < min {
             let [major, minor] = min;
             bail!(
