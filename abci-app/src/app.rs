@@ -10,6 +10,7 @@ use tendermint_abci::Application;
 use tendermint_proto::v0_38::abci as pb;
 use tendermint_proto::v0_38::abci::response_process_proposal::ProposalStatus;
 use tendermint_proto::v0_38::abci::response_verify_vote_extension::VerifyStatus;
+use tendermint_proto::v0_38::types::ConsensusParams;
 
 use crate::abci::Fatal;
 use crate::block::{self, state_on};
@@ -20,9 +21,6 @@ use crate::node::NodeRpc;
 use crate::query::{self, QueryEnv};
 use crate::tx::Verifier;
 use crate::{beacon, convert, info, metrics as names, proposal, router, wiring};
-
-/// Version of the state machine, which CometBFT writes into headers.
-const APP_VERSION: u64 = 1;
 
 /// SHA-256 of nothing: what the SDK calls the app hash before the first commit.
 const EMPTY_HASH: [u8; 32] = [
@@ -154,7 +152,10 @@ impl App {
         check_validators(&req.validators, &validators)?;
         let block = ctx.block.clone();
         *self.exec() = Phase::Genesis { state: Box::new(ctx.into_state()), block };
-        Ok(pb::ResponseInitChain { consensus_params: None, validators, app_hash: EMPTY_HASH.to_vec().into() })
+        // Only from here CometBFT learns that headers do not begin with version 0.
+        let has_version = |p: &ConsensusParams| p.version.is_some_and(|v| v.app != 0);
+        let consensus_params = req.consensus_params.clone().filter(has_version);
+        Ok(pb::ResponseInitChain { consensus_params, validators, app_hash: EMPTY_HASH.to_vec().into() })
     }
 
     fn finalize(&self, req: &pb::RequestFinalizeBlock) -> pb::ResponseFinalizeBlock {
@@ -180,6 +181,17 @@ impl App {
         let hash = self.stage(height, executed.changes);
         *phase = Phase::Staged { block: executed.block, genesis };
         pb::ResponseFinalizeBlock { app_hash: hash.to_vec().into(), ..executed.response }
+    }
+
+    /// Version of the state machine for the headers: `version.app` of the parameters of consensus, 0 before there are any.
+    /// CometBFT takes it from there after a rollback or an update too.
+    fn app_version(&self) -> u64 {
+        let snapshot = self.0.store.snapshot();
+        if snapshot.height() == 0 {
+            return 0;
+        }
+        let ctx = Ctx::new(BlockInfo::default(), state_on(&snapshot));
+        self.sure(block::load_params(&ctx)).version.map_or(0, |v| v.app)
     }
 
     fn stage(&self, height: u64, changes: ChangeSet) -> [u8; 32] {
@@ -251,7 +263,7 @@ impl Application for App {
         pb::ResponseInfo {
             data: "geodesic".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            app_version: APP_VERSION,
+            app_version: self.app_version(),
             last_block_height: committed.as_ref().map_or(0, |c| convert::height_out(c.height)),
             last_block_app_hash: committed.map(|c| c.app_hash.to_vec()).unwrap_or_default().into(),
         }

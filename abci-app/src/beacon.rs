@@ -80,7 +80,8 @@ pub(crate) fn extension(ctx: &Ctx, secret: Option<&[u8; 32]>, height: u64) -> Re
         return Ok(Vec::new());
     };
     let secret: vrf_r255::SecretKey = secret;
-    let before = geodesic_seeds::beacon(ctx, ctx.block.height)?.unwrap_or_default();
+    // At the first height the context is of none; an imported state has the beacon of the height before.
+    let before = geodesic_seeds::beacon(ctx, height.saturating_sub(1))?.unwrap_or_default();
     let input = geodesic_seeds::extension_input(&ctx.block.chain_id, height, &before);
     Ok(secret.prove(&input).to_bytes().to_vec())
 }

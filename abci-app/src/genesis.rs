@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::deliver::{BlockGas, Deliver};
 use crate::router::{self, AppState};
 use crate::tx::Verifier;
-use crate::{info, wiring};
+use crate::{foreign, info, wiring};
 
 /// A genesis: CometBFT's part of it, and the application's.
 pub(crate) struct Genesis<'a> {
@@ -33,6 +33,9 @@ pub(crate) struct Genesis<'a> {
 pub(crate) fn init(state: State, verifier: &Verifier, genesis: &Genesis<'_>) -> Result<Ctx, String> {
     let app_state: AppState =
         serde_json::from_slice(genesis.app_state).map_err(|e| format!("app_state: {e}"))?;
+    for module in foreign::skipped(&app_state)? {
+        tracing::warn!(module, "genesis of a module that this chain does not have: its defaults are skipped");
+    }
     let gen_txs = gen_txs(&app_state)?;
     let block = BlockInfo {
         chain_id: genesis.chain_id.to_owned(),
@@ -42,7 +45,6 @@ pub(crate) fn init(state: State, verifier: &Verifier, genesis: &Genesis<'_>) -> 
         ..BlockInfo::default()
     };
     let mut ctx = Ctx::new(block, state);
-    warn_of_unknown(&app_state);
     geodesic_consensus::init(&mut ctx, genesis.params).map_err(|e| e.to_string())?;
     router::init_genesis(&mut ctx, &app_state).map_err(|e| e.to_string())?;
     ctx.take_events();
@@ -51,15 +53,6 @@ pub(crate) fn init(state: State, verifier: &Verifier, genesis: &Genesis<'_>) -> 
     ctx.take_events();
     info::save(&mut ctx).map_err(|e| e.to_string())?;
     Ok(ctx)
-}
-
-fn warn_of_unknown(app_state: &AppState) {
-    for (name, state) in app_state {
-        let empty = matches!(state.get().trim(), "null" | "{}");
-        if name != "genutil" && !empty && !router::MODULES.contains(&name.as_str()) {
-            tracing::warn!(module = name, "genesis of a module that this chain does not have: skipped");
-        }
-    }
 }
 
 /// The genesis transactions, as JSON.

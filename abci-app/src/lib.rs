@@ -10,6 +10,7 @@ mod deliver;
 pub mod export;
 #[cfg(feature = "faults")]
 mod faults;
+mod foreign;
 mod genesis;
 pub mod grpc;
 mod info;

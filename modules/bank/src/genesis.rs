@@ -23,10 +23,10 @@ pub(crate) fn init(ctx: &mut Ctx, state: Option<&RawValue>) -> Result<(), Genesi
         None => default_state(),
     };
     let mut params = state.params.unwrap_or_default();
-    #[allow(deprecated)] // the list stood here before it had entries of its own
-    for entry in std::mem::take(&mut params.send_enabled).into_iter().chain(state.send_enabled) {
-        validate_denom(&entry.denom).map_err(refuse)?;
-        SEND_ENABLED.set(ctx, &entry.denom, &entry.enabled).map_err(refuse)?;
+    // The list stood in the parameters before it had a place of its own, whose entries come first.
+    #[allow(deprecated)]
+    for list in [std::mem::take(&mut params.send_enabled), state.send_enabled] {
+        init_send_enabled(ctx, &list)?;
     }
     PARAMS.set(ctx, &params).map_err(refuse)?;
     let total = init_balances(ctx, &state.balances)?;
@@ -38,8 +38,24 @@ pub(crate) fn init(ctx: &mut Ctx, state: Option<&RawValue>) -> Result<(), Genesi
         set_supply(ctx, &coin.denom, coin.amount).map_err(refuse)?;
     }
     for m in &state.denom_metadata {
-        metadata::validate(m).map_err(refuse)?;
+        metadata::validate(m).map_err(|e| refuse(format!("denom_metadata of {:?}: {e}", m.base)))?;
+        if METADATA.get(ctx, &m.base).map_err(refuse)?.is_some() {
+            return Err(refuse(format!("denom_metadata: {} stands twice", m.base)));
+        }
         METADATA.set(ctx, &m.base, m).map_err(refuse)?;
+    }
+    Ok(())
+}
+
+fn init_send_enabled(ctx: &mut Ctx, list: &[pb::SendEnabled]) -> Result<(), GenesisError> {
+    let mut seen = std::collections::BTreeSet::new();
+    for entry in list {
+        let denom = &entry.denom;
+        validate_denom(denom).map_err(|e| refuse(format!("send_enabled: {e}")))?;
+        if !seen.insert(denom) {
+            return Err(refuse(format!("send_enabled: {denom} stands twice")));
+        }
+        SEND_ENABLED.set(ctx, denom, &entry.enabled).map_err(refuse)?;
     }
     Ok(())
 }
