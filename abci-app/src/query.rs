@@ -66,6 +66,9 @@ pub(crate) fn abci_query(env: &QueryEnv<'_>, req: &RequestQuery) -> ResponseQuer
     let height = convert::height(req.height);
     let path: Vec<&str> = req.path.trim_start_matches('/').split('/').collect();
     let answer = match path.as_slice() {
+        _ if req.height < 0 => {
+            Err(Sdk::InvalidRequest.with("cannot query with height < 0; please provide a valid height"))
+        }
         ["store", name, "key"] => store_query(env, name, req),
         ["app", "version"] => Ok(ResponseQuery {
             value: env!("CARGO_PKG_VERSION").as_bytes().to_vec().into(),
