@@ -360,3 +360,41 @@ fn stateless_checks_of_messages() {
     draft.body.messages = vec![Any::default()];
     assert_eq!(tx::decode::<Send>(&draft.bytes(), "geo").unwrap_err().code, 2);
 }
+
+#[test]
+fn a_key_of_secp256r1_signs_at_half_the_price() {
+    use geodesic_auth::PubKey;
+    use geodesic_proto::any;
+    use geodesic_proto::cosmos::crypto::secp256r1;
+    use p256::ecdsa::signature::Signer as _;
+    let secret = p256::ecdsa::SigningKey::from_slice(&[7; 32]).unwrap();
+    let point = secret.verifying_key().to_encoded_point(true);
+    let key = any::pack(&secp256r1::PubKey { key: point.as_bytes().to_vec() });
+    let address = PubKey::from_any(&key).unwrap().address();
+    assert_eq!(address.as_bytes().len(), 32);
+    let mut draft = Draft::default();
+    draft.body.messages = vec![send_text(&address.to_bech32("geo"), "")];
+    draft.auth_info.signer_infos = vec![info(Some(key), 0)];
+    let signature: p256::ecdsa::Signature = secret.sign(&draft.sign_doc(4));
+    let low = signature.normalize_s().unwrap_or(signature);
+    let mut ctx = chain(ExecMode::Finalize);
+    keeper::ensure_account(&mut ctx, &address).unwrap();
+    let tx = decoded(&draft.raw(vec![low.to_bytes().to_vec()]));
+    run(&mut ctx, &tx).unwrap();
+    let account = keeper::require_account(&ctx, &address).unwrap();
+    assert_eq!((account.sequence, account.pub_key), (1, tx.pub_keys[0].clone()));
+
+    // Gas by the price of secp256k1 alone: 1000 more of it costs 500 more.
+    let gas = |cost: u64| {
+        let mut ctx = chain(ExecMode::Finalize);
+        keeper::ensure_account(&mut ctx, &address).unwrap();
+        let params = geodesic_proto::cosmos::auth::v1beta1::Params {
+            sig_verify_cost_secp256k1: cost,
+            ..geodesic_auth::params::DEFAULT
+        };
+        geodesic_auth::keys::PARAMS.set(&mut ctx, &params).unwrap();
+        run(&mut ctx, &tx).unwrap();
+        ctx.gas.used()
+    };
+    assert_eq!(gas(3001) - gas(2000), 500, "rounded down");
+}

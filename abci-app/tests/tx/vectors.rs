@@ -69,6 +69,38 @@ fn sign_bytes_and_signatures_of_the_sdk() {
     }
 }
 
+/// Two signers, of whom the second pays: `DIRECT_AUX` next to `DIRECT` and to amino JSON, of keys of both curves.
+#[test]
+fn signers_who_do_not_pay() {
+    let vectors: Value = serde_json::from_str(include_str!("fixtures/aux.json")).unwrap();
+    let (verifier, rows) = (Verifier::default(), vectors["txs"].as_array().unwrap());
+    assert_eq!(rows.len(), 4);
+    for row in rows {
+        let (tx, _) = tx::decode::<Whatever>(&bytes(&row["tx"]), "cosmos").unwrap();
+        let keys: Vec<_> = tx.pub_keys.iter().map(|key| key.clone().unwrap()).collect();
+        let addresses: Vec<_> = keys.iter().map(PubKey::address).collect();
+        let texts: Vec<_> = addresses.iter().map(|a| Value::from(a.to_bech32("cosmos"))).collect();
+        assert_eq!(row["signers"], Value::from(texts), "the addresses of the keys");
+        assert_eq!(*tx.fee_payer().unwrap(), addresses[1]);
+        for (i, pub_key) in keys.iter().enumerate() {
+            let mode = i32::try_from(row["modes"][i].as_i64().unwrap()).unwrap();
+            let signature = &tx.signatures().unwrap()[i];
+            let signer = SignerData {
+                address: &addresses[i],
+                pub_key,
+                chain_id: vectors["chain_id"].as_str().unwrap(),
+                account_number: row["numbers"][i].as_u64().unwrap(),
+                sequence: signature.sequence,
+            };
+            assert_eq!(sign_bytes(mode, signer, &tx).unwrap(), bytes(&row["sign_bytes"][i]));
+            let data = signature.data.as_ref().unwrap();
+            verifier.check(pub_key, data, &|mode| sign_bytes(mode, signer, &tx)).unwrap();
+            let other = SignerData { sequence: 99, account_number: 99, ..signer };
+            assert!(verifier.check(pub_key, data, &|mode| sign_bytes(mode, other, &tx)).is_err());
+        }
+    }
+}
+
 #[test]
 fn what_the_sdk_decodes_and_what_not() {
     let vectors: Value = serde_json::from_str(include_str!("fixtures/decode.json")).unwrap();
@@ -125,6 +157,30 @@ fn signatures_have_one_form() {
     }
     assert!(!verifier.ecdsa(Curve::Secp256k1, &[2; 33], message, &good), "key off the curve or another's");
     assert!(!verifier.ecdsa(Curve::Secp256k1, &[0; 33], message, &good), "no key");
+}
+
+#[test]
+fn signatures_of_secp256r1_have_one_form() {
+    use p256::ecdsa::signature::Signer as _;
+    let secret = p256::ecdsa::SigningKey::from_slice(&[7; 32]).unwrap();
+    let key: [u8; 33] = secret.verifying_key().to_encoded_point(true).as_bytes().try_into().unwrap();
+    let signature: p256::ecdsa::Signature = secret.sign(b"message");
+    let low = signature.normalize_s().unwrap_or(signature);
+    let high = p256::ecdsa::Signature::from_scalars(low.r(), -*low.s()).unwrap();
+    let (low, high): (Vec<u8>, Vec<u8>) = (low.to_bytes().to_vec(), high.to_bytes().to_vec());
+    let verifier = Verifier::default();
+    for (name, message, signature, want) in [
+        ("low s", b"message".as_slice(), low.clone(), true),
+        ("again, from memory", b"message", low.clone(), true),
+        ("high s", b"message", high, false),
+        ("another message", b"massage", low.clone(), false),
+        ("short", b"message", low[..63].to_vec(), false),
+        ("zero", b"message", vec![0; 64], false),
+        ("order", b"message", vec![0xff; 64], false),
+    ] {
+        assert_eq!(verifier.ecdsa(Curve::Secp256r1, &key, message, &signature), want, "{name}");
+    }
+    assert!(!verifier.ecdsa(Curve::Secp256k1, &key, b"message", &low), "what is remembered is of one curve");
 }
 
 fn k256_says(key: &[u8; 33], message: &[u8], signature: &[u8]) -> bool {
