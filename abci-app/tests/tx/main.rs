@@ -10,6 +10,7 @@
 mod ante;
 mod aux_signers;
 mod decode;
+mod limits;
 mod multisig;
 mod simulate;
 mod support;

@@ -216,3 +216,54 @@ fn an_address_has_one_text() {
         assert_eq!(Address::from_bech32("cosmos", &text).unwrap_err().to_string(), incomplete, "{name}");
     }
 }
+
+/// `types/errors/errors.go` of the Cosmos SDK 0.50.15, and the one that 0.53 adds.
+#[test]
+fn errors_of_the_sdk() {
+    for (error, code, text) in [
+        (Sdk::TxDecode, 2, "tx parse error"),
+        (Sdk::InvalidSequence, 3, "invalid sequence"),
+        (Sdk::Unauthorized, 4, "unauthorized"),
+        (Sdk::InsufficientFunds, 5, "insufficient funds"),
+        (Sdk::UnknownRequest, 6, "unknown request"),
+        (Sdk::InvalidAddress, 7, "invalid address"),
+        (Sdk::InvalidPubKey, 8, "invalid pubkey"),
+        (Sdk::UnknownAddress, 9, "unknown address"),
+        (Sdk::InvalidCoins, 10, "invalid coins"),
+        (Sdk::OutOfGas, 11, "out of gas"),
+        (Sdk::MemoTooLarge, 12, "memo too large"),
+        (Sdk::InsufficientFee, 13, "insufficient fee"),
+        (Sdk::TooManySignatures, 14, "maximum number of signatures exceeded"),
+        (Sdk::NoSignatures, 15, "no signatures supplied"),
+        (Sdk::JsonMarshal, 16, "failed to marshal JSON bytes"),
+        (Sdk::JsonUnmarshal, 17, "failed to unmarshal JSON bytes"),
+        (Sdk::InvalidRequest, 18, "invalid request"),
+        (Sdk::TxInMempoolCache, 19, "tx already in mempool"),
+        (Sdk::MempoolIsFull, 20, "mempool is full"),
+        (Sdk::TxTooLarge, 21, "tx too large"),
+        (Sdk::KeyNotFound, 22, "key not found"),
+        (Sdk::WrongPassword, 23, "invalid account password"),
+        (Sdk::InvalidSigner, 24, "tx intended signer does not match the given signer"),
+        (Sdk::InvalidGasAdjustment, 25, "invalid gas adjustment"),
+        (Sdk::InvalidHeight, 26, "invalid height"),
+        (Sdk::InvalidVersion, 27, "invalid version"),
+        (Sdk::InvalidChainId, 28, "invalid chain-id"),
+        (Sdk::InvalidType, 29, "invalid type"),
+        (Sdk::TxTimeoutHeight, 30, "tx timeout height"),
+        (Sdk::UnknownExtensionOptions, 31, "unknown extension options"),
+        (Sdk::WrongSequence, 32, "incorrect account sequence"),
+        (Sdk::PackAny, 33, "failed packing protobuf message to Any"),
+        (Sdk::UnpackAny, 34, "failed unpacking protobuf message from Any"),
+        (Sdk::Logic, 35, "internal logic error"),
+        (Sdk::Conflict, 36, "conflict"),
+        (Sdk::NotSupported, 37, "feature not supported"),
+        (Sdk::NotFound, 38, "not found"),
+        (Sdk::Io, 39, "Internal IO error"),
+        (Sdk::AppConfig, 40, "error in app.toml"),
+        (Sdk::InvalidGasLimit, 41, "invalid gas limit"),
+        (Sdk::TxTimeout, 42, "tx timeout"),
+    ] {
+        assert_eq!(error.text(), text);
+        assert_eq!(error.with("why"), TxError::new("sdk", code, format!("why: {text}")));
+    }
+}
