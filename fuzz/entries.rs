@@ -120,7 +120,8 @@ pub(crate) fn vote_extension(data: &[u8]) {
     let block = BlockInfo { chain_id: "chain-1".into(), height: 5, ..BlockInfo::default() };
     let ctx = Ctx::new(block, State::new(std::sync::Arc::new(MemStore::default())));
     let (key, extension) = data.split_at_checked(32).unwrap_or((data, &[]));
-    let set = geodesic_seeds::Proofs::from([([7; 20], (key.to_vec(), 10))]);
+    // Two validators: one alone would go on without a proof.
+    let set = geodesic_seeds::Proofs::from([([7; 20], (key.to_vec(), 10)), ([8; 20], (Vec::new(), 10))]);
     let made = geodesic_seeds::collect(&ctx, &set, &[(vec![7; 20], extension.to_vec())]);
     let made = made.unwrap_or_default();
     let accepted = geodesic_seeds::check_proofs(&ctx, &set, &made);

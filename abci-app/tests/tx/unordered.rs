@@ -1,9 +1,11 @@
 //! Unordered transactions: a timeout instead of a sequence, and a record against replay.
 
+use geodesic_app::tx::sign::{SignerData, sign_bytes};
 use geodesic_app::tx::{self, Ante, Verifier};
 use geodesic_auth::keys::{Timeout, UNORDERED};
 use geodesic_auth::{keeper, unordered};
 use geodesic_core::{Ctx, DecCoins, ExecMode, TxError};
+use geodesic_proto::cosmos::tx::signing::v1beta1::SignMode;
 use geodesic_proto::prost_types::Timestamp;
 
 use crate::support::*;
@@ -188,6 +190,25 @@ fn gas_of_the_check() {
     let check = 2240 + 1000 + 2000 + 30 * 29;
     let size = |tx: &tx::Tx| 10 * u64::try_from(tx.size).unwrap();
     assert_eq!(with - size(&tx) + increment, without - size(&plain) + check);
+}
+
+/// As the SDK's `AminoSignDoc`: both fields at the end, left out unless they are set.
+#[test]
+fn amino_json_covers_the_timeout() {
+    let mut draft = draft(60 * NANOS + 890_000_000);
+    draft.auth_info.signer_infos[0].mode_info = single(SignMode::LegacyAminoJson);
+    let (account, key) = (address(1), pub_key(1));
+    let signer =
+        SignerData { address: &account, pub_key: &key, chain_id: CHAIN, account_number: 1, sequence: 0 };
+    let text = |draft: &Draft| {
+        let bytes = sign_bytes(SignMode::LegacyAminoJson.into(), signer, &decoded(&draft.raw(vec![])));
+        String::from_utf8(bytes.unwrap()).unwrap()
+    };
+    let end = "\"sequence\":\"0\",\"timeout_timestamp\":\"1970-01-01T00:17:40.89Z\",\"unordered\":true}";
+    assert!(text(&draft).ends_with(end), "{}", text(&draft));
+    assert!(text(&Draft::default()).ends_with("\"sequence\":\"0\"}"));
+    let signature = sign(1, text(&draft).as_bytes());
+    run(&mut chain(ExecMode::Finalize), &decoded(&draft.raw(vec![signature]))).unwrap();
 }
 
 #[test]
