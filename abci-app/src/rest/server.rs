@@ -77,7 +77,7 @@ async fn connection(stream: TcpStream, service: Service, mut stopped: watch::Rec
     let _ = stream.set_nodelay(true); // slower without, not wrong
     let io = TokioIo::new(Patient::new(stream, settings.write_timeout));
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(settings.read_timeout).max_buf_size(HEAD_MAX);
+    http.timer(TokioTimer::new()).header_read_timeout(settings.read_timeout).max_header_size(HEAD_MAX);
     let answer = service_fn(|request: http::Request<Incoming>| {
         let service = service.clone();
         async move { Ok::<_, Infallible>(service.answer(request.map(Body::new)).await) }

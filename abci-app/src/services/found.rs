@@ -1,6 +1,6 @@
 //! Transactions that CometBFT has indexed.
 
-use geodesic_core::{Ctx, QueryError};
+use geodesic_core::QueryError;
 use geodesic_proto::any;
 use geodesic_proto::cosmos::base::abci::v1beta1::TxResponse;
 use geodesic_proto::cosmos::base::query::v1beta1::PageResponse;
@@ -10,6 +10,7 @@ use geodesic_proto::tendermint::abci::{Event, EventAttribute};
 use serde_json::{Value, json};
 
 use super::comet::{ask, at, base64, block, number, text};
+use super::tendermint::height_within;
 use crate::query::QueryEnv;
 
 /// Transactions on a page at most: CometBFT's own bound.
@@ -79,15 +80,9 @@ pub(super) fn get_txs(
 /// A block with its transactions decoded; those that do not decode, such as garbage of a proposer, are left out.
 pub(super) fn block_with_txs(
     env: &QueryEnv<'_>,
-    ctx: &Ctx,
     r: &pb::GetBlockWithTxsRequest,
 ) -> Result<pb::GetBlockWithTxsResponse, QueryError> {
-    let last = ctx.block.height;
-    let height = u64::try_from(r.height).ok().filter(|h| (1..=last).contains(h));
-    let height = height.ok_or_else(|| {
-        let text = format!("requested height {} but height must not be less than 1 or greater than the current height {last}", r.height);
-        QueryError::InvalidArgument(text)
-    })?;
+    let height = height_within(env, r.height)?;
     let (block_id, block) = block(env, Some(height))?;
     let all = block.data.as_ref().map(|d| d.txs.as_slice()).unwrap_or_default();
     let page = r.pagination.clone().unwrap_or_default();

@@ -59,7 +59,7 @@ pub(super) fn call(
 
 /// A height of which CometBFT has the block: it is a block ahead of the state while that block is executed, and further if
 /// the query is of an earlier height.
-fn height_within(env: &QueryEnv<'_>, height: i64) -> Result<u64, QueryError> {
+pub(super) fn height_within(env: &QueryEnv<'_>, height: i64) -> Result<u64, QueryError> {
     let last = number(&ask(env, "status", json!({}))?, &["sync_info", "latest_block_height"])?;
     u64::try_from(height).ok().filter(|h| *h >= 1 && height <= last).ok_or_else(|| {
         QueryError::InvalidArgument(format!("requested block height {height} is not within 1 to {last}"))

@@ -33,7 +33,7 @@ pub(super) fn call(
         }),
         "GetTx" => answer(request, |r: pb::GetTxRequest| found::get_tx(env, &r.hash)),
         "GetTxsEvent" => answer(request, |r| found::get_txs(env, &r)),
-        "GetBlockWithTxs" => answer(request, |r| found::block_with_txs(env, &ctx, &r)),
+        "GetBlockWithTxs" => answer(request, |r| found::block_with_txs(env, &r)),
         "BroadcastTx" => answer(request, |r| broadcast(env, &r)),
         "TxDecode" => answer(request, |r: pb::TxDecodeRequest| {
             if r.tx_bytes.is_empty() {

@@ -11,9 +11,6 @@ use super::support::Rest;
 
 /// Why nobody answers a method of the interface here; `None` if somebody does.
 pub(crate) fn not_served(grpc: &str) -> Option<&'static str> {
-    if grpc.contains("cosmos.base.reflection.") {
-        return Some("nor does the SDK's API server; gRPC reflection v1 and v1alpha tell the same");
-    }
     let amino = ["/TxEncodeAmino", "/TxDecodeAmino"].iter().any(|method| grpc.ends_with(method));
     amino.then_some("amino's binary form has not been signed or sent since SDK 0.40")
 }
@@ -22,7 +19,8 @@ const HEAD: &str = "# REST
 
 Every path of the Cosmos SDK's services that `google.api.http` annotations name, made from the descriptors by
 `UPDATE_DOCS=1 cargo test -p geodesic-testnet --test rest`. Other services, such as `geodesic.pow.v1.Query`, are served by the same rule; the
-whole interface is at `/swagger/openapi.json` if `[api] swagger = true`. \"by CometBFT\" answers 503 if the application runs without one.
+whole interface is at `/swagger/openapi.json` if `[api] swagger = true`. The SDK's API server has no paths for `cosmos.base.reflection`, nor has this
+one: gRPC reflection v1 and v1alpha tell the same. \"by CometBFT\" answers 503 if the application runs without one.
 
 Paths and query strings are read and errors written as grpc-gateway does it: names in snake case or camel case, `pagination.limit=5`, bytes in either base64,
 `x-cosmos-block-height` for an earlier height. A path that is not here is answered `501 {\"code\":12,\"message\":\"Not Implemented\",\"details\":[]}`, a malformed

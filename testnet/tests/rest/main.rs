@@ -9,12 +9,10 @@ use geodesic_app::rest::table;
 use support::{Rest, variables};
 
 /// The services of the Cosmos SDK that the table in `docs/rest.md` is about.
-const SERVICES: [&str; 11] = [
+const SERVICES: [&str; 9] = [
     "cosmos.auth.v1beta1.Query",
     "cosmos.bank.v1beta1.Query",
     "cosmos.base.node.v1beta1.Service",
-    "cosmos.base.reflection.v1beta1.ReflectionService",
-    "cosmos.base.reflection.v2alpha1.ReflectionService",
     "cosmos.base.tendermint.v1beta1.Service",
     "cosmos.consensus.v1.Query",
     "cosmos.evidence.v1beta1.Query",
@@ -60,7 +58,7 @@ fn expected(grpc: &str) -> u16 {
 fn every_path_answers() {
     let rest = Rest::new(|_| ());
     let rows: Vec<_> = table(&SERVICES).into_iter().filter(|row| row.verb == "GET" && !row.hidden).collect();
-    assert!(rows.len() > 60, "{}", rows.len());
+    assert!(rows.len() > 45, "{}", rows.len());
     for row in rows {
         let path = format!("{}?{}", rest.filled(&row.path, None), extra(&row.grpc));
         let answer = rest.get(&path);
@@ -244,7 +242,8 @@ fn bodies() {
     for body in [format!(r#"{{"tx_bytes":"{bytes}"}}"#), format!(r#"{{"txBytes":"{bytes}","unknown":1}}"#)] {
         let answer = rest.send("POST", "/cosmos/tx/v1beta1/simulate", "", &body);
         assert_eq!(answer.status, 200, "{answer:?}");
-        assert!(answer.json()["gas_info"]["gas_used"].as_str().unwrap().parse::<u64>().unwrap() > 50_000);
+        let gas = answer.json()["gas_info"]["gas_used"].as_str().unwrap().parse::<u64>().unwrap();
+        assert!(gas > 30_000, "{gas}");
         let decoded = rest.send("POST", "/cosmos/tx/v1beta1/decode", "", &body);
         let message = &decoded.json()["tx"]["body"]["messages"][0];
         assert_eq!(message["@type"], "/cosmos.bank.v1beta1.MsgSend");
