@@ -243,7 +243,10 @@ pub(crate) fn check_send_enabled(ctx: &Ctx, amount: &Coins) -> Result<(), Error>
     }
     let default = PARAMS.get(ctx)?.unwrap_or_default().default_send_enabled;
     for coin in amount {
-        if !SEND_ENABLED.get(ctx, &coin.denom)?.unwrap_or(default) {
+        // The SDK asks whether there is an entry before it reads it, and pays for both.
+        let entry = SEND_ENABLED.has(ctx, &coin.denom)?;
+        let own = if entry { SEND_ENABLED.get(ctx, &coin.denom)? } else { None };
+        if !own.unwrap_or(default) {
             return Err(Error::SendDisabled(coin.denom.clone()));
         }
     }
