@@ -30,9 +30,9 @@ fn gas(amount: u64) -> i64 {
     i64::try_from(amount).unwrap_or(i64::MAX)
 }
 
-/// Gas that was asked for; without limit it reads -1, as CometBFT takes it.
-fn wanted(amount: u64) -> i64 {
-    i64::try_from(amount).unwrap_or(-1)
+/// Gas that was asked for. As in the SDK, what is above `i64::MAX` wraps around: -1 stands for no limit.
+const fn wanted(amount: u64) -> i64 {
+    amount.cast_signed()
 }
 
 /// Code, codespace and text of an error, or those of success.

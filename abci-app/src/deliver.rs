@@ -97,11 +97,23 @@ impl Deliver<'_> {
             decoded.and_then(|(tx, messages)| validate_messages(&messages).map(|()| (tx, messages)));
         let (tx, messages) = match checked {
             Ok(decoded) => decoded,
-            Err(e) => return fatal_or(e),
+            Err(e) => return self.refuse(ctx, e),
         };
         let outcome = self.run_decoded(ctx, &tx, &messages);
         ctx.gas = GasMeter::unlimited();
         outcome
+    }
+
+    /// A transaction that fails before it has a gas meter. The SDK reads the parameters of consensus for each transaction,
+    /// which only such a one reports as its gas.
+    fn refuse(&mut self, ctx: &mut Ctx, e: TxError) -> Result<Outcome, StateError> {
+        ctx.gas = GasMeter::unlimited();
+        geodesic_consensus::params(ctx)?;
+        let gas_used = std::mem::take(&mut ctx.gas).used();
+        if ctx.mode == ExecMode::Finalize {
+            self.block_gas.add(gas_used);
+        }
+        Ok(Outcome { gas_used, ..fatal_or(e)? })
     }
 
     fn run_decoded(&mut self, ctx: &mut Ctx, tx: &Tx, messages: &[AppMsg]) -> Result<Outcome, StateError> {

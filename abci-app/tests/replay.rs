@@ -164,33 +164,39 @@ struct Collector {
 }
 
 impl Collector {
-    /// Adds a fee; returns by how much the gas of that is higher on the Go chain.
-    fn pay(&mut self, fee: &BTreeMap<String, u128>) -> i64 {
+    /// Adds a fee; returns by how much gas is higher on the Go chain: before that, and after each read and write of it.
+    fn pay(&mut self, fee: &BTreeMap<String, u128>) -> Vec<i64> {
         let length =
             |amount: u128| if amount == 0 { 0 } else { i64::try_from(amount.to_string().len()).unwrap() };
-        fee.iter()
-            .map(|(denom, amount)| {
-                let step = |balance: &mut BTreeMap<String, u128>| {
-                    let held = balance.entry(denom.clone()).or_default();
-                    let read = length(*held);
-                    *held += amount;
-                    3 * read + 30 * length(*held)
-                };
-                step(&mut self.theirs) - step(&mut self.ours)
-            })
-            .sum()
+        let mut more = vec![0];
+        for (denom, amount) in fee {
+            let step = |balance: &mut BTreeMap<String, u128>| {
+                let held = balance.entry(denom.clone()).or_default();
+                let read = 3 * length(*held);
+                *held += amount;
+                (read, 30 * length(*held))
+            };
+            let (theirs, ours) = (step(&mut self.theirs), step(&mut self.ours));
+            let read = more.last().unwrap() + theirs.0 - ours.0;
+            more.extend([read, read + theirs.1 - ours.1]);
+        }
+        more
     }
 
     /// By how much the gas of a transaction is higher on the Go chain. A fee is kept unless a later step of the ante handler fails; its gas stays used.
-    fn follow(&mut self, tx: &[u8], mode: Mode, answer: &Answer) -> i64 {
+    fn follow(&mut self, tx: &[u8], mode: Mode, ours: &Answer, theirs: &Answer) -> i64 {
         let Some(fee) = fee(tx) else { return 0 };
-        let passed = if mode == Mode::Check { answer.code == 0 } else { !answer.events.is_empty() };
-        let log = String::from_utf8_lossy(&answer.log);
-        match (answer.codespace.as_str(), answer.code) {
-            _ if passed => self.pay(&fee),
-            // Signature or sequence are wrong, or gas ran out behind the fee.
-            ("sdk", 4 | 32) => self.clone().pay(&fee),
-            ("sdk", 11) if !log.contains("location: txSize") => self.clone().pay(&fee),
+        let passed = if mode == Mode::Check { theirs.code == 0 } else { !theirs.events.is_empty() };
+        if passed {
+            return *self.pay(&fee).last().unwrap();
+        }
+        let more = self.clone().pay(&fee);
+        let all = *more.last().unwrap();
+        match (theirs.codespace.as_str(), theirs.code) {
+            ("sdk", 8 | 32) => all, // key, sequence
+            ("sdk", 4) if theirs.log.starts_with(b"signature verification failed") => all,
+            // Gas ran out somewhere between the first step and the last.
+            ("sdk", 11) => *more.iter().find(|m| ours.gas_used + *m == theirs.gas_used).unwrap_or(&all),
             _ => 0,
         }
     }
@@ -288,8 +294,11 @@ impl Replay {
 
     fn transaction(&mut self, mode: Mode, at: &str, tx: &[u8], ours: &Answer, theirs: &Answer) {
         let kind = |check, finalize| if mode == Mode::Check { check } else { finalize };
-        let more =
-            if self.rules.drained { self.collectors[mode as usize].follow(tx, mode, theirs) } else { 0 };
+        let more = if self.rules.drained {
+            self.collectors[mode as usize].follow(tx, mode, ours, theirs)
+        } else {
+            0
+        };
         let codes = [ours, theirs].map(|a| (a.codespace.clone(), a.code));
         self.tally.compare(kind("CheckTx code", "tx code"), at, &codes[0], &codes[1]);
         if mode == Mode::Finalize || theirs.code != PARSE_ERROR {
@@ -303,8 +312,7 @@ impl Replay {
         if mode == Mode::Finalize && !self.rules.rewards {
             self.tally.compare("tx events", at, &events(&ours.events), &events(&theirs.events));
         }
-        // Where there was no meter yet, CheckTx of the SDK shows what one of the node's own stands at.
-        if !self.rules.rewards && (mode == Mode::Finalize || theirs.gas_wanted > 0) {
+        if !self.rules.rewards {
             let gas = [(ours.gas_used + more, ours.gas_wanted), (theirs.gas_used, theirs.gas_wanted)];
             self.tally.compare(kind("CheckTx gas", "gas"), at, &gas[0], &gas[1]);
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use geodesic_auth::{PubKey, keeper};
-use geodesic_core::{Address, BlockInfo, MemStore, State};
+use geodesic_core::{Address, BlockInfo, MemStore, State, gas};
 use geodesic_proto::any;
 use geodesic_proto::cosmos::bank::v1beta1::MsgSend;
 use geodesic_proto::cosmos::base::v1beta1::Coin;
@@ -159,11 +159,21 @@ fn what_fails_in_a_message_names_it() {
 }
 
 #[test]
-fn what_is_no_transaction_uses_no_gas() {
-    for bytes in [vec![0xff], tx(0, 200_000, &[])] {
-        let (outcome, block) = deliver(&mut chain(), &bytes, BlockGas::default());
-        assert!(!outcome.is_ok());
-        assert_eq!((outcome.gas_wanted, outcome.gas_used, block.used), (0, 0, 0), "{outcome:?}");
+fn what_fails_before_it_has_a_meter_pays_for_the_parameters_of_consensus() {
+    // Nothing is stored in this chain: the flat price, and that of the key.
+    let parameters = gas::READ_FLAT + gas::READ_PER_BYTE * 9;
+    for (name, bytes, mode, used) in [
+        ("no transaction in a block", vec![0xff], ExecMode::Finalize, 0),
+        ("no transaction", vec![0xff], ExecMode::Check, parameters),
+        ("no messages in a block", tx(0, 200_000, &[]), ExecMode::Finalize, parameters),
+        ("no messages", tx(0, 200_000, &[]), ExecMode::Check, parameters),
+    ] {
+        let mut ctx = chain();
+        ctx.mode = mode;
+        let (outcome, block) = deliver(&mut ctx, &bytes, BlockGas::default());
+        assert!(!outcome.is_ok(), "{name}");
+        assert_eq!((outcome.gas_wanted, outcome.gas_used), (0, used), "{name}");
+        assert_eq!(block.used, if mode == ExecMode::Finalize { used } else { 0 }, "{name}");
     }
 }
 

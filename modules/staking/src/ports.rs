@@ -85,7 +85,7 @@ pub trait Ports {
     ///
     /// # Errors
     /// [`StateError`] if the disk fails.
-    fn pub_key_types(&self, ctx: &Ctx) -> Result<Vec<String>, StateError>;
+    fn pub_key_types(&self, ctx: &mut Ctx) -> Result<Vec<String>, StateError>;
 
     /// Whether an operator has a VRF key in force: without one it gets no power under `compute`.
     ///

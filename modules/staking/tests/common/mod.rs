@@ -113,7 +113,7 @@ impl Ports for World {
     fn pool_balance(&self, ctx: &Ctx, pool: &'static str, denom: &str) -> Result<Int, StateError> {
         Ok(balance(ctx, &module_address(pool), denom))
     }
-    fn pub_key_types(&self, _: &Ctx) -> Result<Vec<String>, StateError> {
+    fn pub_key_types(&self, _: &mut Ctx) -> Result<Vec<String>, StateError> {
         Ok(self.key_types.borrow().clone())
     }
     fn has_vrf_key(&self, _: &Ctx, operator: &[u8; 20]) -> Result<bool, StateError> {
