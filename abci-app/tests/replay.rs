@@ -353,3 +353,9 @@ fn transfers() {
 fn staking() {
     Replay::open("staking.json").play();
 }
+
+/// Staking without the Go chain's mint and distribution modules: everything is equal, events of blocks and gas to the last unit.
+#[test]
+fn bare() {
+    Replay::open("bare.json").play();
+}
