@@ -12,7 +12,7 @@ use geodesic_proto::cosmos::bank::v1beta1::MsgSend;
 use geodesic_proto::cosmos::base::v1beta1::Coin;
 use geodesic_proto::cosmos::staking::v1beta1::{MsgBeginRedelegate, MsgDelegate, MsgUndelegate};
 use geodesic_testnet::driver::{DENOM, Net, PREFIX, Spec};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 /// A server on an application that runs without CometBFT.
@@ -52,7 +52,11 @@ fn coin(amount: u64) -> Option<Coin> {
 
 /// Two validators, and a user who has delegated, undelegated, redelegated and sent.
 fn chain() -> Net {
-    let spec = Spec { compute: false, stakes: vec![250_000_000_000; 2], ..Spec::default() };
+    let metadata = json!([{ "base": DENOM, "display": "geo", "name": "Geo", "symbol": "GEO", "denom_units": [
+        { "denom": DENOM, "exponent": 0 }, { "denom": "geo", "exponent": 6 },
+    ] }]);
+    let mut spec = Spec { compute: false, stakes: vec![250_000_000_000; 2], ..Spec::default() };
+    spec.patches.push(("/bank/denom_metadata".to_owned(), metadata));
     let mut net = Net::new(spec).unwrap();
     net.step().unwrap();
     let user = Arc::clone(&net.users[0]);
