@@ -72,7 +72,9 @@ fn damage(random: &mut Random, seed: &[u8], other: &[u8]) -> Vec<u8> {
                 let to = (from + random.below(40)).min(other.len());
                 bytes.splice(at..at, other[from..to].to_vec());
             }
-            _ => drop(bytes.splice(at..at, [0xff; 9].into_iter().chain([random.below(2) as u8]))),
+            _ => {
+                drop(bytes.splice(at..at, [0xff; 9].into_iter().chain([random.next().to_le_bytes()[0] & 1])))
+            }
         }
     }
     bytes
@@ -82,6 +84,7 @@ fn damage(random: &mut Random, seed: &[u8], other: &[u8]) -> Vec<u8> {
 struct Shown<'a>(&'a str, &'a [u8]);
 
 impl Drop for Shown<'_> {
+    #[allow(clippy::print_stderr)] // lands in the output of the failed test
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("entry {}, input as base64: {}", self.0, BASE64_STANDARD.encode(self.1));

@@ -30,8 +30,8 @@ fn sequence(ctx: &Ctx) -> u64 {
 
 #[test]
 fn rules_and_their_texts() {
-    type Change = fn(&mut Draft);
-    let rows: &[(&str, Change, Result<(), (u32, &str)>)] = &[
+    type Row = (&'static str, fn(&mut Draft), Result<(), (u32, &'static str)>);
+    let rows: &[Row] = &[
         ("a minute ahead", |_| {}, Ok(())),
         ("timeout now", |d| d.body = draft(0).body, Ok(())),
         ("ten minutes ahead", |d| d.body = draft(600 * NANOS).body, Ok(())),

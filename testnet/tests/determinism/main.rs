@@ -5,11 +5,13 @@
 mod common;
 mod operations;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use common::Random;
+use geodesic_proto::cosmos::tx::v1beta1::{AuthInfo, TxBody, TxRaw};
 use geodesic_testnet::driver::{Guild, Habits, Net, Point, Serves, Spec, Vote, check};
 use operations::{candidates, offer};
+use prost::Message as _;
 use serde_json::json;
 
 /// Blocks of a run: four epochs and a bit.
@@ -121,17 +123,38 @@ fn tally(net: &Net) -> BTreeMap<(String, u32), usize> {
     tally
 }
 
+/// Unordered transactions that succeeded; none counts twice.
+fn unordered(net: &Net) -> usize {
+    let mut used = BTreeSet::new();
+    for block in &net.blocks {
+        for (tx, result) in block.request.txs.iter().zip(&block.response.tx_results) {
+            let Ok(raw) = TxRaw::decode(tx.as_ref()) else { continue };
+            let Ok(body) = TxBody::decode(raw.body_bytes.as_slice()) else { continue };
+            if result.code == 0 && body.unordered {
+                let auth_info = AuthInfo::decode(raw.auth_info_bytes.as_slice()).unwrap();
+                let key = auth_info.signer_infos[0].public_key.clone().unwrap().value;
+                assert!(used.insert((key, body.timeout_timestamp.unwrap().seconds)), "a replay");
+            }
+        }
+    }
+    used.len()
+}
+
 fn runs(seeds: std::ops::Range<u64>) {
+    let mut of_all = 0;
     for seed in seeds {
         let net = run(seed);
         let tally = tally(&net);
         assert!(tally[&(String::new(), 0)] > 20, "{tally:?}");
         assert!(tally.len() > 4, "{tally:?}");
-        println!("seed {seed}: {} nodes, {tally:?}", net.operators.len());
+        let unordered = unordered(&net);
+        of_all += unordered;
+        println!("seed {seed}: {} nodes, {unordered} unordered, {tally:?}", net.operators.len());
         if seed % 5 == 0 {
             net.replay().unwrap();
         }
     }
+    assert!(of_all > 5, "{of_all} unordered transactions");
 }
 
 #[test]

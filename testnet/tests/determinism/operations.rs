@@ -4,13 +4,19 @@ use std::sync::Arc;
 
 use geodesic_client::tx::Draft;
 use geodesic_proto::any;
+use geodesic_proto::cosmos::auth::v1beta1::{BaseAccount, QueryAccountRequest, QueryAccountResponse};
 use geodesic_proto::cosmos::bank::v1beta1::{Input, MsgMultiSend, MsgSend, Output};
 use geodesic_proto::cosmos::base::v1beta1::Coin;
 use geodesic_proto::cosmos::staking::v1beta1 as staking;
+use geodesic_proto::cosmos::tx::signing::v1beta1::SignMode;
+use geodesic_proto::cosmos::tx::v1beta1::mode_info::{Single, Sum};
+use geodesic_proto::cosmos::tx::v1beta1::{AuthInfo, Fee, ModeInfo, SignDoc, SignerInfo, TxBody, TxRaw};
 use geodesic_proto::geodesic::pow::v1 as pow;
 use geodesic_proto::geodesic::rewards::v1::MsgClaim;
-use geodesic_proto::prost_types::Any;
+use geodesic_proto::prost_types::{Any, Timestamp};
 use geodesic_testnet::driver::{DENOM, GAS, Net, Operator, PREFIX, Wallet, create_validator};
+
+use prost::Message as _;
 
 use crate::common::Random;
 
@@ -185,6 +191,36 @@ fn user_message(net: &Net, c: &[Arc<Operator>], me: &Wallet, r: &mut Random) -> 
     }
 }
 
+/// The draft as an unordered transaction, with a timeout that is a little behind to a little too far ahead, often one of
+/// before. `None` if the account is not there.
+fn unordered(net: &Net, wallet: &Wallet, draft: &Draft, r: &mut Random) -> Option<Vec<u8>> {
+    let request = QueryAccountRequest { address: wallet.text.clone() };
+    let found: QueryAccountResponse = net.query("/cosmos.auth.v1beta1.Query/Account", &request).ok()?;
+    let account: BaseAccount = any::unpack(&found.account?).unwrap();
+    let now = net.blocks.last()?.request.time.as_ref()?.seconds;
+    let ahead = [-1, 1, 3, 10, 600, 601][r.below(6)];
+    let body = TxBody {
+        messages: draft.messages.clone(),
+        unordered: true,
+        timeout_timestamp: Some(Timestamp { seconds: now + ahead, nanos: 0 }),
+        ..TxBody::default()
+    };
+    let mode_info = Some(ModeInfo { sum: Some(Sum::Single(Single { mode: SignMode::Direct.into() })) });
+    let public_key = Some(wallet.key.public().to_any());
+    let signer_infos = vec![SignerInfo { public_key, mode_info, sequence: 0 }];
+    let fee = Some(Fee { amount: draft.fee.clone(), gas_limit: draft.gas, ..Fee::default() });
+    let auth_info = AuthInfo { signer_infos, fee, ..AuthInfo::default() };
+    let (body_bytes, auth_info_bytes) = (body.encode_to_vec(), auth_info.encode_to_vec());
+    let document = SignDoc {
+        body_bytes: body_bytes.clone(),
+        auth_info_bytes: auth_info_bytes.clone(),
+        chain_id: net.spec.chain_id.clone(),
+        account_number: account.account_number,
+    };
+    let signatures = vec![wallet.key.sign(&document.encode_to_vec()).to_vec()];
+    Some(TxRaw { body_bytes, auth_info_bytes, signatures }.encode_to_vec())
+}
+
 /// Offers a few random transactions to the mempool; it may refuse them.
 pub(crate) fn offer(net: &mut Net, candidates: &[Arc<Operator>], r: &mut Random) {
     for _ in 0..r.below(5) {
@@ -210,6 +246,13 @@ pub(crate) fn offer(net: &mut Net, candidates: &[Arc<Operator>], r: &mut Random)
         };
         let gas = if r.below(10) == 0 { 20_000 + r.next() % 80_000 } else { GAS };
         let draft = Draft { messages, fee, gas, memo: "m".repeat(r.below(9)), ..Draft::default() };
+        if r.below(6) == 0 {
+            if let Some(tx) = unordered(net, wallet, &draft, r) {
+                // Those behind it in the mempool do not wait for its sequence: it has none.
+                let _ = net.offer(tx, "").unwrap();
+            }
+            continue;
+        }
         // A candidate whom nobody has sent coins has no account.
         let Ok(mut tx) = net.sign_draft(wallet, &draft) else { continue };
         if r.below(12) == 0 {
