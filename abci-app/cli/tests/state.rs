@@ -6,9 +6,15 @@
 mod common;
 
 use std::fs;
+use std::path::Path;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use common::Home;
-use serde_json::Value;
+use geodesic_client::address::{Kind, decode};
+use prost::Message as _;
+use serde_json::{Value, json};
+use tendermint_proto::v0_38::abci::RequestInitChain;
 
 /// Sends a transaction of the validator's key and waits until a block has it.
 fn send(home: &Home, args: &[&str]) {
@@ -42,7 +48,7 @@ fn busy_chain(home: &Home, source: &str) {
 }
 
 /// A home on an exported genesis, with the validator's keys of the old one.
-fn successor(of: &Home, genesis: &std::path::Path) -> Home {
+fn successor(of: &Home, genesis: &Path) -> Home {
     let home = Home::new();
     home.ok(&["init", "two", "--chain-id", "test-1"]);
     home.ports();
@@ -151,4 +157,62 @@ fn a_node_goes_back_and_executes_the_block_again() {
     home.wait_for_height(top + 1);
     node.signal("TERM");
     assert_eq!(node.end(), Some(0));
+}
+
+/// A genesis in the SDK's form, with the SDK's accounts, prefix and denominations and the defaults of all its modules.
+fn sdk_genesis() -> Value {
+    let fixture = |name: &str| -> Value {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures").join(name);
+        serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+    };
+    let bytes = BASE64_STANDARD.decode(fixture("staking.json")["init_chain"].as_str().unwrap()).unwrap();
+    let init = RequestInitChain::decode(bytes.as_slice()).unwrap();
+    let recorded: Value = serde_json::from_slice(&init.app_state_bytes).unwrap();
+    let mut app_state = fixture("sdk_default_genesis.json");
+    for (name, module) in recorded.as_object().unwrap() {
+        app_state[name] = module.clone();
+    }
+    app_state["genutil"]["gen_txs"] = json!([]);
+    json!({
+        "app_name": "simd", "app_version": "v0.50.15", "genesis_time": "2024-05-01T12:00:00Z", "chain_id": "simd-7",
+        "initial_height": 1, "app_hash": null, "app_state": app_state,
+        "consensus": { "params": {
+            "block": { "max_bytes": "22020096", "max_gas": "-1" },
+            "evidence": { "max_age_num_blocks": "100000", "max_age_duration": "172800000000000", "max_bytes": "1048576" },
+            "validator": { "pub_key_types": ["ed25519"] }, "version": { "app": "0" },
+            "abci": { "vote_extensions_enable_height": "0" },
+        } },
+    })
+}
+
+#[test]
+fn a_genesis_of_the_sdk_makes_blocks() {
+    let home = Home::new();
+    home.ok(&["init", "one", "--chain-id", "simd-7"]);
+    home.ports();
+    let client = home.file("config/client.toml");
+    let text = fs::read_to_string(&client).unwrap();
+    fs::write(&client, format!("prefix = \"cosmos\"\n{text}")).unwrap();
+    home.ok(&["config", "set", "app", "minimum-gas-prices", "0stake"]);
+    let genesis = sdk_genesis();
+    fs::write(home.file("config/genesis.json"), serde_json::to_vec(&genesis).unwrap()).unwrap();
+    assert!(home.refused(&["start"]).contains("geod genesis convert"));
+    home.ok(&["genesis", "convert"]);
+    let (_, bytes) = decode(&home.key("validator")).unwrap();
+    let validator = Kind::Account.encode("cosmos", &bytes).unwrap();
+    home.ok(&["genesis", "add-genesis-account", &validator, "1000000000stake,5atoken"]);
+    home.ok(&["genesis", "gentx", "validator", "500000000stake", "--ip", "127.0.0.1"]);
+    home.ok(&["genesis", "collect-gentxs"]);
+    assert!(home.ok(&["genesis", "validate"]).contains("with 1 validators"));
+    let mut node = home.start(&["start"]);
+    node.line("module that this chain does not have");
+    home.wait_for_height(2);
+    let friend = genesis["app_state"]["bank"]["balances"][0]["address"].as_str().unwrap();
+    send(&home, &["tx", "bank", "send", "validator", friend, "7stake,2atoken"]);
+    node.signal("TERM");
+    assert_eq!(node.end(), Some(0));
+    let state = exported(&home, &[]);
+    let balances = state["app_state"]["bank"]["balances"].as_array().unwrap();
+    let balance = balances.iter().find(|b| b["address"] == friend).unwrap();
+    assert_eq!(balance["coins"][1], json!({ "denom": "stake", "amount": "1000000007" }));
 }
