@@ -8,7 +8,7 @@ use geodesic_core::{Address, Coins, Ctx, DecCoins, Event, ExecMode, Sdk, StateEr
 use geodesic_proto::cosmos::auth::v1beta1::Params;
 use geodesic_proto::prost::encoding::encoded_len_varint;
 
-use super::decode::Tx;
+use super::decode::{Tx, is_blank};
 use super::fee::{check_amounts, deduct_fee};
 use super::sign::{SignerData, sign_bytes};
 use super::signature::{Bits, Signature, SignatureData};
@@ -183,6 +183,10 @@ fn wrong_count(expected: usize, got: usize) -> TxError {
     Sdk::Unauthorized.with(format_args!("invalid number of signer;  expected: {expected}, got {got}"))
 }
 
+fn has_blank_key(tx: &Tx, i: usize) -> bool {
+    tx.auth_info.signer_infos.get(i).and_then(|info| info.public_key.as_ref()).is_some_and(is_blank)
+}
+
 fn set_pub_keys(ctx: &mut Ctx, tx: &Tx, _: &Ante<'_>) -> Result<(), TxError> {
     let (signers, simulate) = (tx.signers()?, is_simulation(ctx));
     for (i, key) in tx.pub_keys.iter().enumerate() {
@@ -190,6 +194,9 @@ fn set_pub_keys(ctx: &mut Ctx, tx: &Tx, _: &Ante<'_>) -> Result<(), TxError> {
         let key = match key {
             Some(key) => key.clone(),
             None if simulate => PubKey::Secp256k1(SIMULATED_KEY),
+            None if has_blank_key(tx, i) => {
+                return Err(Sdk::InvalidPubKey.with("the public key has no bytes, expected 33"));
+            }
             None => continue,
         };
         if !simulate && key.address() != *address {

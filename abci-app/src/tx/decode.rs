@@ -6,8 +6,10 @@ use geodesic_auth::PubKey;
 use geodesic_core::address::AddressError;
 use geodesic_core::{Address, Int, Sdk, TxError};
 use geodesic_proto::amino_json::rfc3339_nano;
+use geodesic_proto::any;
 use geodesic_proto::cosmos::base::v1beta1::Coin;
-use geodesic_proto::cosmos::tx::v1beta1::{AuthInfo, Fee, TxBody, TxRaw};
+use geodesic_proto::cosmos::crypto::secp256k1;
+use geodesic_proto::cosmos::tx::v1beta1::{AuthInfo, Fee, SignerInfo, TxBody, TxRaw};
 use geodesic_proto::prost::Message;
 use geodesic_proto::prost_types::{Any, Timestamp};
 use geodesic_proto::strict::{self, Policy};
@@ -124,9 +126,9 @@ pub fn decode<M: TxMsg>(bytes: &[u8], prefix: &str) -> Result<(Tx, Vec<M>), TxEr
     body.timeout_timestamp.iter().try_for_each(check_time)?;
 
     let key = |any: &Any| PubKey::from_any(any).map_err(parse);
-    let infos = &auth_info.signer_infos;
-    let pub_keys =
-        infos.iter().map(|i| i.public_key.as_ref().map(key).transpose()).collect::<Result<Vec<_>, _>>()?;
+    let given =
+        |info: &SignerInfo| info.public_key.as_ref().filter(|any| !is_blank(any)).map(key).transpose();
+    let pub_keys = auth_info.signer_infos.iter().map(given).collect::<Result<Vec<_>, _>>()?;
     let messages = body.messages.iter().map(M::decode).collect::<Result<Vec<_>, _>>()?;
 
     let signers = signers(&messages, &auth_info, prefix);
@@ -161,6 +163,11 @@ pub fn validate_messages<M: TxMsg>(messages: &[M]) -> Result<(), TxError> {
 
 fn parse(e: impl std::fmt::Display) -> TxError {
     Sdk::TxDecode.with(e)
+}
+
+/// The key without bytes by which the SDK's tools ask for a simulation when they have none (`--dry-run` with an address).
+pub(super) fn is_blank(key: &Any) -> bool {
+    key.value.is_empty() && key.type_url == any::type_url::<secp256k1::PubKey>()
 }
 
 fn reject_unknown(bytes: &[u8], name: &str, policy: Policy) -> Result<strict::HasNonCritical, TxError> {

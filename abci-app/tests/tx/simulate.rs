@@ -5,6 +5,7 @@ use geodesic_auth::keeper;
 use geodesic_core::ExecMode;
 use geodesic_proto::cosmos::tx::signing::v1beta1::SignMode;
 use geodesic_proto::cosmos::tx::v1beta1::Fee;
+use geodesic_proto::prost_types::Any;
 
 use crate::support::{Draft, address, chain, decoded, info, key_any, run, send, single};
 
@@ -41,6 +42,26 @@ fn empty_signatures_pass_and_cost_what_real_ones_will() {
         let look = 1000 + 3 * (21 + u64::try_from(prost_len(&account)).unwrap());
         assert_eq!(simulated, ctx.gas.used() - 10 * size(&real) + 10 * (size(&tx) + 112) + look, "{name}");
     }
+}
+
+/// `simd tx ... --dry-run` with an address has no key, and sends one without bytes.
+#[test]
+fn a_key_without_bytes_is_a_missing_one_in_a_simulation_alone() {
+    let blank = Any { value: vec![], ..key_any(1) };
+    let mut draft = Draft::default();
+    draft.auth_info.signer_infos = vec![info(Some(blank), 0)];
+    let mut ctx = chain(ExecMode::Simulate);
+    run(&mut ctx, &decoded(&draft.raw(vec![vec![]]))).unwrap();
+    let with_blank = ctx.gas.used();
+    draft.auth_info.signer_infos = vec![info(None, 0)];
+    let mut ctx = chain(ExecMode::Simulate);
+    run(&mut ctx, &decoded(&draft.raw(vec![vec![]]))).unwrap();
+    let bytes_of_it = 2 + 2 + 31; // the key's Any and its type
+    assert_eq!(with_blank, ctx.gas.used() + 10 * bytes_of_it);
+
+    draft.auth_info.signer_infos = vec![info(Some(Any { value: vec![], ..key_any(1) }), 0)];
+    let e = run(&mut chain(ExecMode::Finalize), &draft.tx()).unwrap_err();
+    assert_eq!((e.code, e.log.as_str()), (8, "the public key has no bytes, expected 33: invalid pubkey"));
 }
 
 fn prost_len(account: &geodesic_auth::Account) -> usize {
