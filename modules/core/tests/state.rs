@@ -189,7 +189,7 @@ fn addresses() {
             "decoding bech32 failed: invalid checksum (expected 6ah60c got 6ah60d)",
         ),
         (
-            "geo1w508d6qejxtdg4y5r3zarvary0c5xw7kww3lfl",
+            "geo1w508d6qejxtdg4y5r3zarvary0c5xw7kdn8kw0",
             "hrp does not match bech32 prefix: expected 'cosmos' got 'geo': internal logic error",
         ),
     ] {
