@@ -146,7 +146,7 @@ fn what_is_refused() {
         (
             "an operator of another chain",
             tampered(&operator, &account(0).to_bech32("geovaloper")),
-            "expected cosmosvaloper",
+            "expected 'cosmosvaloper'",
         ),
         ("no base", tampered(r#""base":"0.200000000000000000""#, r#""base":"1.2""#), "base is 1.2"),
         ("a share above 1", tampered(r#""share":""#, r#""share":"9999999"#), "is above 10^12"),
