@@ -89,19 +89,16 @@ impl Service {
             return self.call(route, variables, pairs, request).await;
         }
         // A form in the body of a POST stands for a long query string.
-        if request.method() == Method::POST && content_type(&request) == FORM {
-            if let Some((route, variables)) = routes.find(&Method::GET, &path) {
-                let mut pairs = Vec::new();
-                let (parts, body) = request.into_parts();
-                let form = self.body(body).await?;
-                let form = std::str::from_utf8(&form).map_err(|e| Failure::argument(e.to_string()))?;
-                pairs.extend(params::pairs(form).map_err(Failure::argument)?);
-                pairs
-                    .extend(params::pairs(parts.uri.query().unwrap_or_default()).map_err(Failure::argument)?);
-                return self.call(route, variables, pairs, Request::from_parts(parts, Body::empty())).await;
-            }
-        }
-        Err(Failure::unknown_path())
+        let is_form = request.method() == Method::POST && content_type(&request) == FORM;
+        let Some((route, variables)) = is_form.then(|| routes.find(&Method::GET, &path)).flatten() else {
+            return Err(Failure::unknown_path());
+        };
+        let mut pairs = params::pairs(query).map_err(Failure::argument)?;
+        let (parts, body) = request.into_parts();
+        let form = self.body(body).await?;
+        let form = std::str::from_utf8(&form).map_err(|e| Failure::argument(e.to_string()))?;
+        pairs.extend(params::pairs(form).map_err(Failure::argument)?);
+        self.call(route, variables, pairs, Request::from_parts(parts, Body::empty())).await
     }
 
     async fn call(
