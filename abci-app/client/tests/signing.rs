@@ -131,7 +131,7 @@ fn any_two_of_three_sign_for_the_group_in_any_order() {
 fn a_stranger_does_not_sign_for_the_group() {
     let tx = transfer();
     let stranger = part(&tx, &SecretKey::from_bytes(&[9; 32]).unwrap());
-    assert!(matches!(join(&group(), 0, &[stranger.clone()]), Err(Error::NotOfGroup(_))));
+    assert!(matches!(join(&group(), 0, std::slice::from_ref(&stranger)), Err(Error::NotOfGroup(_))));
     // Nor does another's signature under a member's name.
     let mut forged = stranger;
     forged.public_key = Some(AccountKey::from(keys()[0].public()).to_any());
