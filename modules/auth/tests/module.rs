@@ -155,7 +155,11 @@ fn genesis_that_is_refused() {
         ("no JSON of it", raw(r#"{"accounts":7}"#), "accounts"),
         ("no parameters", raw("{}"), "params: invalid tx signature limit: 0"),
         ("twice", one(&format!("{},{}", base(&a), base(&a))), "accounts[1]: duplicate account"),
-        ("other prefix", one(&base(&Address::from([1; 20]).to_bech32("cosmos"))), "expected geo, got cosmos"),
+        (
+            "other prefix",
+            one(&base(&Address::from([1; 20]).to_bech32("cosmos"))),
+            "expected 'geo' got 'cosmos'",
+        ),
         ("no address", one(&base("")), "accounts[0]: account address \"\""),
         ("blank name", one(&module(&a, " ")), "name cannot be blank"),
         ("name of another", one(&module(&a, "gov")), "cannot be derived from the module name 'gov'"),
