@@ -123,8 +123,8 @@ fn shared(list: &[Event]) -> String {
 /// Where a transaction runs.
 #[derive(Clone, Copy, PartialEq)]
 enum Mode {
-    Finalize = 0,
-    Check = 1,
+    Finalize,
+    Check,
 }
 
 /// A failure's text where the balances of the chains differ.
@@ -295,7 +295,7 @@ impl Replay {
     fn transaction(&mut self, mode: Mode, at: &str, tx: &[u8], ours: &Answer, theirs: &Answer) {
         let kind = |check, finalize| if mode == Mode::Check { check } else { finalize };
         let more = if self.rules.drained {
-            self.collectors[mode as usize].follow(tx, mode, ours, theirs)
+            self.collectors[usize::from(mode == Mode::Check)].follow(tx, mode, ours, theirs)
         } else {
             0
         };
