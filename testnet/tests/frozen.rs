@@ -231,8 +231,8 @@ fn a_script_of_every_message() {
     let got = format!("height 1:  {first}\nepoch 0:   {epoch}\nheight 60: {last}\nresults:   {results}");
     insta::assert_snapshot!(got, @r"
     height 1:  7cddc67a16b01e47d3682a64bb323131b30583a77b6070a616d811b506ab8fd0
-    epoch 0:   013a0d679341b94ea7ca26490eb97ca46be0994d899b9ef978c29e411cdb2cfe
-    height 60: 7046464cafb44ccdf2ea0f2f8c0ee92aebcdd050919e190a00f39f4660b5f642
-    results:   4da8358d3abffffef0056bf2af5a23b6d5978605f963ddf8357627eed6953eb4
+    epoch 0:   febe3a1159a14cbab1b1e92ffac431cfe12d516d2fdd073d8bb4f1586bdf5a2a
+    height 60: 6ec711c91a2ce51e6aaa808c309c8f7c5ce31c10ec7c033749710bbea6f45e94
+    results:   f9bba0e3cb1fe3340154df0b1b5bd445ef757ee639dfa7e9d4c8e8e8fcb52e68
     ");
 }
