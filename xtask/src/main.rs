@@ -108,12 +108,13 @@ fn test(args: &[String]) -> anyhow::Result<()> {
         clients::check()?;
     }
     let cometbft = setup()?;
-    exec::run(&mut programs())?;
     exec::run(&mut cheats())?;
     let mut command = cargo();
     command.args(["test", "--locked"]).env("COMETBFT", cometbft);
-    if !selected {
-        command.arg("--workspace");
+    if selected {
+        exec::run(&mut programs())?;
+    } else {
+        command.arg("--workspace"); // which builds all programs before it runs a test
     }
     exec::run(command.args(args))
 }
@@ -126,22 +127,25 @@ fn localnet(args: &[String]) -> anyhow::Result<()> {
     Err(error).with_context(|| format!("cannot start {}", program.display()))
 }
 
-/// Crates of the programs that a local network runs. They are always built together: other dependencies' features, and so
-/// other builds of them, would follow from a part of the crates.
-const CRATES: [&str; 6] = ["-p", "geodesic-cli", "-p", "geodesic-mlnode", "-p", "geodesic-testnet"];
-
-/// Builds the programs that a local network runs.
+/// Builds the programs that a local network runs. All builds are of the whole workspace: from a part of it would follow other
+/// features of dependencies, and so second builds of them.
 fn programs() -> Command {
     let mut build = cargo();
-    build.args(["build", "--locked", "--bins"]).args(CRATES);
+    build.args(["build", "--locked", "--workspace", "--bins"]);
     build
 }
 
 /// Builds the programs that cheat in the end-to-end test. They have names of their own, and a release refuses to build them.
 fn cheats() -> Command {
     let mut build = cargo();
-    build.args(["build", "--locked", "--features", "geodesic-cli/faults,geodesic-mlnode/faults"]);
-    build.args(["--bin", "geod-faults", "--bin", "mlnode-faults"]).args(CRATES);
+    build.args([
+        "build",
+        "--locked",
+        "--workspace",
+        "--features",
+        "geodesic-cli/faults,geodesic-mlnode/faults",
+    ]);
+    build.args(["--bin", "geod-faults", "--bin", "mlnode-faults"]);
     build
 }
 
