@@ -3,6 +3,8 @@
 //! Keys sorted, no blanks, empty fields left out unless `amino.dont_omitempty`, messages inside `Any` as `{"type", "value"}` with their amino name, 64-bit
 //! numbers as text. Source: the rules and options of `cosmossdk.io/x/tx/signing/aminojson` (v0.13).
 
+mod sign_doc;
+
 use std::collections::BTreeSet;
 
 use base64::Engine as _;
@@ -15,6 +17,8 @@ use prost_types::{Any, Duration, Timestamp};
 
 use crate::json::scalar;
 use crate::pool;
+
+pub use sign_doc::{SignDocError, sign_doc};
 
 /// Deepest nesting of messages.
 const LEVELS: u32 = 16;

@@ -150,5 +150,5 @@ fn names_stay_inside_the_folder() {
         assert!(matches!(keyring.add(name, &key(1)), Err(Error::Name(_))), "{name:?}");
         assert!(matches!(keyring.get(name), Err(Error::Name(_))), "{name:?}");
     }
-    assert!("os".parse::<Backend>().unwrap_err().to_string().contains("use file"));
+    assert!("kwallet".parse::<Backend>().unwrap_err().to_string().contains("use file"));
 }

@@ -1,7 +1,5 @@
 //! The bytes that a signature covers.
 
-use std::fmt::Write as _;
-
 use geodesic_auth::PubKey;
 use geodesic_core::Address;
 use geodesic_proto::amino_json;
@@ -30,7 +28,7 @@ pub struct SignerData<'a> {
 ///
 /// `SIGN_MODE_DIRECT`: `SignDoc{body_bytes, auth_info_bytes, chain_id, account_number}` over the bytes as they came.
 /// `SIGN_MODE_DIRECT_AUX`: [`SignDocDirectAux`] without the fee, for signers other than the fee payer.
-/// `SIGN_MODE_LEGACY_AMINO_JSON`: the JSON of the same things with sorted keys, see [`amino_json`].
+/// `SIGN_MODE_LEGACY_AMINO_JSON`: the JSON of the same things with sorted keys, see [`amino_json::sign_doc`].
 ///
 /// # Errors
 /// A text for other modes, for a fee payer who does not sign the fee, and for what amino JSON does not cover.
@@ -67,58 +65,11 @@ fn direct_aux(signer: SignerData<'_>, tx: &Tx) -> Result<Vec<u8>, String> {
     .encode_to_vec())
 }
 
-/// `{"account_number","chain_id","fee":{"amount","gas","granter","payer"},"memo","msgs","sequence","timeout_height",
-/// "timeout_timestamp","unordered"}`; granter, payer, timeouts and `unordered` only if they are set.
 fn amino(signer: SignerData<'_>, tx: &Tx) -> Result<String, String> {
-    let body = &tx.body;
-    if tx.has_non_critical
-        || !body.extension_options.is_empty()
-        || !body.non_critical_extension_options.is_empty()
-    {
-        return Err(
-            "SIGN_MODE_LEGACY_AMINO_JSON does not cover extension options and unknown fields".to_owned()
-        );
+    if tx.has_non_critical {
+        return Err("SIGN_MODE_LEGACY_AMINO_JSON does not cover unknown fields".to_owned());
     }
-    let messages = body.messages.iter().map(amino_json::any).collect::<Result<Vec<_>, _>>();
-    let messages = messages.map_err(|e| e.to_string())?.join(",");
-    let fee = amino_fee(tx)?;
-    let (chain_id, memo) = (amino_json::text(signer.chain_id), amino_json::text(&body.memo));
-    let mut out = format!(
-        "{{\"account_number\":\"{}\",\"chain_id\":{chain_id},\"fee\":{fee},\"memo\":{memo},\"msgs\":[{messages}],\"sequence\":\"{}\"",
-        signer.account_number, signer.sequence
-    );
-    if body.timeout_height > 0 {
-        let _ = write!(out, ",\"timeout_height\":\"{}\"", body.timeout_height); // writing to a string cannot fail
-    }
-    if let Some(time) = &body.timeout_timestamp {
-        let time = amino_json::rfc3339_nano(time).ok_or("timeout_timestamp is no time")?;
-        let _ = write!(out, ",\"timeout_timestamp\":\"{time}\""); // as above
-    }
-    if body.unordered {
-        out.push_str(",\"unordered\":true");
-    }
-    out.push('}');
-    Ok(out)
-}
-
-fn amino_fee(tx: &Tx) -> Result<String, String> {
     let fee = tx.fee().map_err(|e| e.log)?;
-    let coin = |c: &geodesic_proto::cosmos::base::v1beta1::Coin| {
-        let amount = if c.amount.is_empty() { "0" } else { &c.amount };
-        let denom = if c.denom.is_empty() {
-            String::new()
-        } else {
-            format!(",\"denom\":{}", amino_json::text(&c.denom))
-        };
-        format!("{{\"amount\":{}{denom}}}", amino_json::text(amount))
-    };
-    let amount = fee.amount.iter().map(coin).collect::<Vec<_>>().join(",");
-    let mut out = format!("{{\"amount\":[{amount}],\"gas\":\"{}\"", fee.gas_limit);
-    for (name, value) in [("granter", &fee.granter), ("payer", &fee.payer)] {
-        if !value.is_empty() {
-            let _ = write!(out, ",\"{name}\":{}", amino_json::text(value)); // as above
-        }
-    }
-    out.push('}');
-    Ok(out)
+    let (number, sequence) = (signer.account_number, signer.sequence);
+    amino_json::sign_doc(signer.chain_id, number, sequence, &tx.body, fee).map_err(|e| e.to_string())
 }
