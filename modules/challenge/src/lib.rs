@@ -3,6 +3,7 @@
 // like its specification; `overflow-checks` stay on in every profile.
 #![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::as_conversions)]
 
+mod binomial;
 mod cap;
 mod distance;
 mod draw;
@@ -16,6 +17,7 @@ mod stream;
 mod tables;
 mod weights;
 
+pub use binomial::{BinomialError, Share, VERDICT_SAMPLES_MAX, fraud_threshold, is_fraud};
 pub use cap::{CapError, P_MIN, VOCAB_MAX, VOCAB_MIN, cap_probability, r_target};
 pub use distance::{Distance, Leaf, RTarget, distance, leaf_hash, logits_bytes, logits_hash};
 pub use draw::{
