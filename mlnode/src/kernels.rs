@@ -39,7 +39,7 @@ impl CustomOp2 for MatMul {
 
 /// `[m, k] x [n, k]^T -> [m, n]`, all row-major.
 #[allow(unsafe_code)]
-fn gemm_nt(a: &[f32], w: &[f32], (m, n, k): (usize, usize, usize)) -> Vec<f32> {
+pub(crate) fn gemm_nt(a: &[f32], w: &[f32], (m, n, k): (usize, usize, usize)) -> Vec<f32> {
     assert!(a.len() == m * k && w.len() == n * k, "operands do not have their sizes");
     let mut out = vec![0.0_f32; m * n];
     // SAFETY: the three buffers have m k, n k and m n elements (checked above), the strides stay within them, and

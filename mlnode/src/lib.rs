@@ -8,6 +8,7 @@ mod kernels;
 mod limit;
 pub mod metrics;
 mod model;
+pub mod pow2;
 mod queue;
 mod round;
 pub mod selftest;

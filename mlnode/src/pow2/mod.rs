@@ -1,0 +1,19 @@
+//! Profile `pow2-f16`: the published PoW 2.0 scheme, in floats, for comparison and interoperation. Never the default, and
+//! on no chain. `docs/pow2.md` tells how it differs from profile `exact`, with measured weaknesses.
+
+mod engine;
+mod error;
+mod model;
+mod normal;
+pub mod rng;
+pub mod seeds;
+mod shape;
+mod tables;
+mod weights;
+
+pub use engine::{Engine, Scored, distance, is_bad};
+pub use error::Error;
+pub use model::{Model, turns};
+pub use seeds::InputType;
+pub use shape::{BUILT_IN, Parameter, Shape, ShapeParams};
+pub use weights::{Place, Weights, name_hash};

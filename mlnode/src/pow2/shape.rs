@@ -1,0 +1,181 @@
+//! Shape of the float network, and the parameters that follow from it.
+use super::error::Error;
+
+/// The numbers of a shape, not yet checked.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ShapeParams {
+    /// Width of the residual stream.
+    pub dim: u32,
+    /// Layers.
+    pub layers: u32,
+    /// Heads of queries.
+    pub heads: u32,
+    /// Heads of keys and values, each shared by `heads / kv_heads` heads of queries.
+    pub kv_heads: u32,
+    /// Width of the feed-forward part.
+    pub hidden: u32,
+    /// Outputs.
+    pub vocab: u32,
+    /// Input positions.
+    pub seq: u32,
+    /// Added to the mean square in a norm.
+    pub norm_eps: f32,
+    /// Base of the rotary positions' frequencies.
+    pub rope_theta: f32,
+}
+
+/// A valid shape. Reads as its [`ShapeParams`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Shape(ShapeParams);
+
+impl std::ops::Deref for Shape {
+    type Target = ShapeParams;
+    fn deref(&self) -> &ShapeParams {
+        &self.0
+    }
+}
+
+/// A named parameter: a matrix `[rows, columns]`, or a norm's weights, `rows` = 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Name, as the published implementation has it: it decides the values.
+    pub name: String,
+    /// Rows.
+    pub rows: usize,
+    /// Columns.
+    pub columns: usize,
+}
+
+const fn shape(n: [u32; 7]) -> ShapeParams {
+    let [dim, layers, heads, kv_heads, hidden, vocab, seq] = n;
+    ShapeParams { dim, layers, heads, kv_heads, hidden, vocab, seq, norm_eps: 1e-5, rope_theta: 10_000.0 }
+}
+
+/// Built-in shapes, by name: that of the vectors, one that a processor computes in milliseconds, and the one of 2.95
+/// billion parameters.
+pub const BUILT_IN: [(&str, ShapeParams); 3] = [
+    ("tiny", shape([64, 2, 4, 2, 224, 128, 8])),
+    ("small", shape([256, 8, 8, 8, 1024, 1024, 16])),
+    ("3b", shape([1024, 32, 32, 32, 28_672, 8196, 128])),
+];
+
+/// Smallest pool of weights.
+const POOL_MIN: u64 = 50_000;
+
+impl Shape {
+    /// The shape, if its numbers fit together and are no larger than any device could compute.
+    ///
+    /// # Errors
+    /// [`Error::Value`] with the first rule broken.
+    pub fn try_new(p: ShapeParams) -> Result<Self, Error> {
+        for (name, value, min, max) in [
+            ("dim", p.dim, 2, 1 << 16),
+            ("layers", p.layers, 1, 1 << 10),
+            ("heads", p.heads, 1, 1 << 10),
+            ("kv_heads", p.kv_heads, 1, 1 << 10),
+            ("hidden", p.hidden, 1, 1 << 20),
+            ("vocab", p.vocab, 2, 1 << 20),
+            ("seq", p.seq, 1, 1 << 12),
+        ] {
+            if value < min || value > max {
+                return Err(Error::value(name, value, format!("{min} to {max}")));
+            }
+        }
+        if !p.dim.is_multiple_of(p.heads) || !(p.dim / p.heads).is_multiple_of(2) {
+            let expected = format!("a number that divides dim {} into even parts", p.dim);
+            return Err(Error::value("heads", p.heads, expected));
+        }
+        if !p.heads.is_multiple_of(p.kv_heads) {
+            let expected = format!("a number that divides heads {}", p.heads);
+            return Err(Error::value("kv_heads", p.kv_heads, expected));
+        }
+        for (name, value, min, max) in
+            [("norm_eps", p.norm_eps, 1e-12, 1.0), ("rope_theta", p.rope_theta, 1.0, 1e9)]
+        {
+            // Written so that NaN is refused.
+            if !(value >= min && value <= max) {
+                return Err(Error::value(name, value, format!("{min} to {max}")));
+            }
+        }
+        Ok(Self(p))
+    }
+
+    /// The built-in shape of this name.
+    ///
+    /// # Errors
+    /// [`Error::Value`], naming the shapes there are.
+    pub fn by_name(name: &str) -> Result<Self, Error> {
+        let found = BUILT_IN.iter().find(|(n, _)| *n == name);
+        match found {
+            Some((_, params)) => Self::try_new(*params),
+            None => Err(Error::value("shape", name, BUILT_IN.map(|(n, _)| n).join(", "))),
+        }
+    }
+
+    /// Width of a head.
+    pub fn head_dim(&self) -> usize {
+        (self.dim / self.heads) as usize
+    }
+
+    /// Width of all keys of a position.
+    pub fn kv_dim(&self) -> usize {
+        self.head_dim() * self.kv_heads as usize
+    }
+
+    /// Values of a nonce's input.
+    pub fn input_len(&self) -> usize {
+        self.seq as usize * self.dim as usize
+    }
+
+    /// All parameters, in the published order; the embeddings are counted, and never used.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        let [d, f, v] = [self.dim, self.hidden, self.vocab].map(|x| x as usize);
+        let kv = self.kv_dim();
+        let one = |name: String, rows, columns| Parameter { name, rows, columns };
+        let mut all = vec![one("tok_embeddings.weight".into(), v, d)];
+        for l in 0..self.layers {
+            let of_layer = [
+                ("attention.wq", d, d),
+                ("attention.wk", kv, d),
+                ("attention.wv", kv, d),
+                ("attention.wo", d, d),
+                ("feed_forward.w1", f, d),
+                ("feed_forward.w2", d, f),
+                ("feed_forward.w3", f, d),
+                ("attention_norm", 1, d),
+                ("ffn_norm", 1, d),
+            ];
+            all.extend(
+                of_layer.map(|(name, rows, columns)| one(format!("layers.{l}.{name}.weight"), rows, columns)),
+            );
+        }
+        all.push(one("norm.weight".into(), 1, d));
+        all.push(one("output.weight".into(), v, d));
+        all
+    }
+
+    /// Number of all parameters' values; below 2^50.
+    pub fn total(&self) -> u64 {
+        let [d, f, v, l] = [self.dim, self.hidden, self.vocab, self.layers].map(u64::from);
+        let kv = self.kv_dim() as u64;
+        l * (2 * d * d + 2 * kv * d + 3 * d * f + 2 * d) + 2 * v * d + d
+    }
+
+    /// Values of the pool: 5 % of all parameters, at least 50,000.
+    pub fn pool(&self) -> u64 {
+        (self.total() / 20).max(POOL_MIN)
+    }
+
+    /// Bytes that weights need: the pool, and the largest parameter where it is larger than the pool.
+    pub fn weight_bytes(&self) -> u64 {
+        let [d, f, v] = [self.dim, self.hidden, self.vocab].map(u64::from);
+        let largest = d * f.max(v).max(d);
+        4 * (self.pool() + if largest > self.pool() { largest } else { 0 })
+    }
+
+    /// Bytes that a nonce needs while it is computed, an upper bound.
+    pub fn nonce_bytes(&self) -> u64 {
+        let [d, f, v, t] = [self.dim, self.hidden, self.vocab, self.seq].map(u64::from);
+        4 * (t * (8 * d + 2 * f + 1) + 4 * v)
+    }
+}
