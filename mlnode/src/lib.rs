@@ -14,6 +14,7 @@ mod round;
 pub mod selftest;
 mod server;
 mod service;
+pub mod vectors;
 mod worker;
 
 pub use checks::{RECOMPUTE_MAX, REPLY_BYTES_MAX, shape_message};

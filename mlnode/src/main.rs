@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use geodesic_challenge::{BUILT_IN, Shape};
 use geodesic_mlnode::engine::{Challenge, Engine, NonceId};
-use geodesic_mlnode::{Config, CpuEngine, Tls, selftest, serve};
+use geodesic_mlnode::{Config, CpuEngine, Tls, serve};
+use tools::{Output, VECTORS_EXAMPLES, Vectors, built_in, self_test};
 use tracing_subscriber::EnvFilter;
+
+mod tools;
 
 /// Compute node of Geodesic: generates and re-computes challenge nonces. It holds no key that can spend.
 #[derive(Parser)]
@@ -19,6 +21,9 @@ struct Cli {
     /// Format of logs, which go to standard error; RUST_LOG filters them
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Pretty)]
     log_format: LogFormat,
+    /// Format of results on standard output
+    #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
+    output: Output,
     #[command(subcommand)]
     command: Command,
 }
@@ -34,9 +39,12 @@ enum Command {
     /// Serve gRPC until SIGINT or SIGTERM, which drain first
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Serve),
-    /// Check that this machine computes the right bits
-    #[command(after_help = "Examples:\n  mlnode selftest\n  mlnode selftest --threads 1")]
+    /// Check that every engine computes as the reference does on this machine
+    #[command(after_help = "Examples:\n  mlnode selftest\n  mlnode --output json selftest --threads 1")]
     Selftest(Compute),
+    /// Write golden vectors of a profile and shape, or check a file of them
+    #[command(after_help = VECTORS_EXAMPLES)]
+    Vectors(Vectors),
     /// Measure nonces per second of a built-in shape
     #[command(after_help = "Examples:\n  mlnode bench\n  mlnode bench --shape cpu --threads 8 --seconds 30")]
     Bench(Bench),
@@ -171,10 +179,8 @@ async fn run_server(config: Config) -> anyhow::Result<()> {
     }
 }
 
-fn bench(args: &Bench) -> anyhow::Result<()> {
-    let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
-    let shape = Shape::by_name(&args.shape)
-        .with_context(|| format!("no built-in shape {}, there are {}", args.shape, names.join(", ")))?;
+fn bench(args: &Bench, output: Output) -> anyhow::Result<()> {
+    let shape = built_in(&args.shape)?;
     let mut engine = args.compute.engine();
     let challenge = Challenge { shape, epoch_key: [0; 32] };
     engine.load(&challenge)?;
@@ -189,6 +195,13 @@ fn bench(args: &Bench) -> anyhow::Result<()> {
     }
     let per_s = nonces as f64 / start.elapsed().as_secs_f64();
     let gflops = 2.0 * shape.products() as f64 * per_s / 1e9;
+    if output == Output::Json {
+        return say(&serde_json::json!({
+            "shape": args.shape, "nonces_per_s": per_s, "gflops": gflops, "batch": batch,
+            "device": engine.device(),
+        })
+        .to_string());
+    }
     say(&format!(
         "{}: {per_s:.1} nonces/s, {gflops:.1} GFLOP/s of products, batches of {batch}, {}",
         args.shape,
@@ -199,7 +212,7 @@ fn bench(args: &Bench) -> anyhow::Result<()> {
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     init_logs(cli.log_format);
-    match run(cli.command) {
+    match run(cli.command, cli.output) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nothing is left to do when standard error is closed.
@@ -209,7 +222,7 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> anyhow::Result<()> {
+fn run(command: Command, output: Output) -> anyhow::Result<()> {
     match command {
         Command::Serve(args) => {
             #[cfg(feature = "faults")]
@@ -223,12 +236,9 @@ fn run(command: Command) -> anyhow::Result<()> {
             );
             tokio::runtime::Runtime::new()?.block_on(run_server(args.config()))
         }
-        Command::Selftest(args) => {
-            let mut engine = args.engine();
-            selftest::run(&mut engine)?;
-            say(&format!("self-test passed: {}", engine.device()))
-        }
-        Command::Bench(args) => bench(&args),
+        Command::Selftest(args) => self_test(&args, output),
+        Command::Vectors(args) => args.run(output),
+        Command::Bench(args) => bench(&args, output),
         Command::Version => say(concat!("mlnode ", env!("CARGO_PKG_VERSION"))),
     }
 }

@@ -77,3 +77,103 @@ fn a_server_says_where_it_listens_shows_metrics_and_drains_on_a_signal() {
     }
     assert!(logs.contains("draining"), "{logs}");
 }
+
+const EXACT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/exact.json");
+const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/model_tiny.json");
+
+fn json(output: &Output) -> serde_json::Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"))
+}
+
+#[test]
+fn every_engine_is_tested_and_named() {
+    let test = json(&output(&["--output", "json", "selftest", "--threads", "2"]));
+    assert_eq!(test["ok"], true);
+    let profiles: Vec<_> = test["engines"].as_array().unwrap().iter().map(|e| e["profile"].clone()).collect();
+    assert_eq!(profiles, ["exact", "pow2-f16"]);
+}
+
+#[test]
+fn golden_vectors_are_checked() {
+    for (file, profile, cases, nonces) in [(EXACT, "exact", 5, 16), (TINY, "pow2-f16", 1, 16)] {
+        let checked = output(&["--output", "json", "vectors", "--check", file, "--threads", "2"]);
+        assert!(checked.status.success(), "{checked:?}");
+        let checked = json(&checked);
+        assert_eq!((&checked["ok"], &checked["profile"]), (&true.into(), &profile.into()));
+        assert_eq!(checked["cases"], cases, "{file}");
+        assert!(checked["nonces"].as_u64().unwrap() >= nonces, "{checked}");
+        assert!(checked["values"].as_u64().unwrap() > 150, "{checked}");
+    }
+}
+
+/// One digit changed anywhere is found, named and ends with 1.
+#[test]
+fn the_first_difference_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("changed.json");
+    let file = path.to_str().unwrap();
+    for (source, pointer, value, say) in [
+        (
+            EXACT,
+            "/cases/1/leaves/2/distance_2p32",
+            5.into(),
+            "cases[1].leaves[2].distance_2p32 is 5 in the file",
+        ),
+        (EXACT, "/cases/0/commitment/root", "00".into(), "cases[0].commitment.root is \"00\" in the file"),
+        (EXACT, "/cases/0/shape/dim", 63.into(), "cases[0].shape is heads 2 must divide dim 63"),
+        (EXACT, "/cases/0/shape/ffn", 4_000_000_000_u32.into(), "expected a valid shape"),
+        (
+            EXACT,
+            "/cases/0/beacon",
+            "zz".into(),
+            "cases[0].beacon is \"zz\", expected 32 bytes in hexadecimal",
+        ),
+        (EXACT, "/lut/3", 112.into(), "lut[3] is 112 in the file, computed 111"),
+        (EXACT, "/cases/2/commitment/count", 0.into(), "commitment.count is"),
+        (EXACT, "/cases", serde_json::json!([]), "cases is empty, expected at least one case"),
+        (
+            TINY,
+            "/results/input_f64_to_f16_to_f32/dist/3",
+            1.4633.into(),
+            "dist[3] is 1.4633 in the file, computed 1.46327",
+        ),
+        (TINY, "/weights/4/start_idx", 1.into(), "weights[4].start_idx is 1 in the file, computed 22656"),
+        (TINY, "/params/dim", 1_000_000.into(), "dim is 1000000, expected 2 to 65536"),
+        (TINY, "/params/use_scaled_rope", true.into(), "params.use_scaled_rope is true, expected false"),
+        (TINY, "/block_hash", "".into(), "length of block hash is 0, expected 1 to 256 bytes"),
+    ] {
+        let mut document: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(source).unwrap()).unwrap();
+        *document.pointer_mut(pointer).unwrap() = value;
+        std::fs::write(&path, document.to_string()).unwrap();
+        let checked = output(&["vectors", "--check", file, "--threads", "1"]);
+        assert_eq!(checked.status.code(), Some(1), "{pointer}");
+        let error = text(&checked.stderr);
+        assert!(
+            error.contains(say) && !error.contains("panicked"),
+            "{pointer} does not say {say:?}: {error}"
+        );
+    }
+}
+
+#[test]
+fn vectors_that_are_written_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    for args in [["exact", "micro"], ["exact", "local"], ["pow2-f16", "tiny"]] {
+        let [profile, shape] = args;
+        let written =
+            output(&["vectors", "--profile", profile, "--shape", shape, "--count", "3", "--seed", "any"]);
+        assert!(written.status.success(), "{written:?}");
+        let path = folder.path().join(shape);
+        std::fs::write(&path, &written.stdout).unwrap();
+        let checked = output(&["--output", "json", "vectors", "--check", path.to_str().unwrap()]);
+        assert!(checked.status.success(), "{checked:?}");
+        assert_eq!(json(&checked)["nonces"], 3);
+        let other = output(&["vectors", "--profile", profile, "--shape", shape, "--count", "3"]);
+        assert_ne!(other.stdout, written.stdout, "another seed gives other vectors");
+    }
+    let unknown = output(&["vectors", "--profile", "pow2-f16", "--shape", "micro"]);
+    assert!(text(&unknown.stderr).contains("shape is micro, expected tiny, small, 3b"), "{unknown:?}");
+    let large = output(&["vectors", "--shape", "gpu-18b", "--max-memory-mib", "64"]);
+    assert!(text(&large.stderr).contains("at most 67108864 may be used"), "{large:?}");
+}

@@ -50,6 +50,11 @@ impl Weights {
         &self.pool
     }
 
+    /// The same weights in a lower precision: each value rounded by `round`.
+    pub fn map(&self, round: impl Fn(f32) -> f32) -> Self {
+        Self { hash: self.hash.clone(), pool: self.pool.iter().map(|x| round(*x)).collect() }
+    }
+
     /// Place of a parameter of `size` values.
     pub fn place(&self, name: &str, size: usize) -> Place {
         let h = name_hash(&self.hash, name) as usize;

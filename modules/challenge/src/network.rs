@@ -112,8 +112,8 @@ impl Network {
     }
 
     /// One layer. The last one leaves only the last position, because nothing later reads the others.
-    fn layer(&self, mut h: Vec<i32>, l: u32) -> Vec<i32> {
-        let (d, last) = (self.shape.dim as usize, l + 1 == self.shape.layers);
+    fn layer(&self, mut h: Vec<i32>, l: u32, last: bool) -> Vec<i32> {
+        let d = self.shape.dim as usize;
         let a = self.norms(&h);
         let mut k = self.project(&a, Matrix::K(l));
         let v = self.project(&a, Matrix::V(l));
@@ -135,7 +135,17 @@ impl Network {
 
     /// Logits of the nonce with this hash, `[V]`: `norm(h)[T-1] . head^T`.
     pub fn logits(&self, nonce_hash: &Hash) -> Vec<i32> {
-        let h = (0..self.shape.layers).fold(input(&self.shape, nonce_hash), |h, l| self.layer(h, l));
+        self.logits_of(nonce_hash, &(0..self.shape.layers).collect::<Vec<_>>())
+    }
+
+    /// Logits that these layers alone give, in this order: what one who leaves layers out would have. Each is below the
+    /// shape's number of layers.
+    pub fn logits_of(&self, nonce_hash: &Hash, layers: &[u32]) -> Vec<i32> {
+        let mut h = input(&self.shape, nonce_hash);
+        for (i, l) in layers.iter().enumerate() {
+            h = self.layer(h, *l, i + 1 == layers.len());
+        }
+        let h = h.split_off(h.len() - self.shape.dim as usize);
         linear(&self.norms(&h), &self.matrix(Matrix::Head), self.shape.dim as usize)
     }
 
