@@ -1,5 +1,5 @@
 //! Tables of the ziggurat method with 256 layers, as NumPy has them (`ziggurat_constants.h`): they carry errors in the
-//! last bit and cannot be computed anew. Copyright (c) 2005-2024, NumPy Developers, BSD-3-Clause (see NOTICE).
+//! last bit and cannot be computed anew. Copyright (c) 2005-2025, NumPy Developers, BSD-3-Clause (see NOTICE).
 
 /// Bounds of the quick acceptance, of 52 bits.
 #[rustfmt::skip]

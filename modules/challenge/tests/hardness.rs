@@ -148,21 +148,33 @@ fn weights_have_full_rank_and_no_pattern() {
     assert!(chi < 182.0, "chi-square {chi}");
 }
 
-/// Another participant, node or nonce has another input, and logits that point elsewhere.
+/// Another participant, node or nonce has another input, and logits that share no direction: the cosine has mean 0, and
+/// the spread of random directions in 70 of the 128 dimensions of the residual stream.
 #[test]
 fn no_work_is_shared_between_identities() {
+    const PAIRS: u32 = 100;
     let network = network("local");
     let key = network.epoch_key();
     let base = nonce_hash(key, &[1; 20], 0, 0);
-    for (name, other) in [
-        ("participant", nonce_hash(key, &[2; 20], 0, 0)),
-        ("node", nonce_hash(key, &[1; 20], 1, 0)),
-        ("nonce", nonce_hash(key, &[1; 20], 0, 1)),
-    ] {
-        let inputs = [base, other].map(|hash| input(network.shape(), &hash));
-        let logits = [base, other].map(|hash| network.logits(&hash));
-        let (of_inputs, of_logits) = (cosine(&inputs[0], &inputs[1]), cosine(&logits[0], &logits[1]));
-        println!("local: another {name}: cosine of inputs {of_inputs:.3}, of logits {of_logits:.3}");
-        assert!(of_inputs.abs() < 0.1 && of_logits.abs() < 0.2, "{name}: {of_inputs} {of_logits}");
+    let (first, logits) = (input(network.shape(), &base), network.logits(&base));
+    let others: [(&str, &dyn Fn(u32) -> Hash); 3] = [
+        ("participant", &|i| nonce_hash(key, &[i as u8 + 2; 20], 0, 0)),
+        ("node", &|i| nonce_hash(key, &[1; 20], i + 1, 0)),
+        ("nonce", &|i| nonce_hash(key, &[1; 20], 0, u64::from(i) + 1)),
+    ];
+    for (name, other) in others {
+        let hashes: Vec<Hash> = (0..PAIRS).map(other).collect();
+        let measure = |cosine: &dyn Fn(&Hash) -> f64| {
+            let all: Vec<f64> = hashes.iter().map(cosine).collect();
+            let mean = |x: &dyn Fn(&f64) -> f64| all.iter().map(x).sum::<f64>() / f64::from(PAIRS);
+            (mean(&|x| *x), mean(&|x| x * x).sqrt())
+        };
+        let of_inputs = measure(&|hash| cosine(&first, &input(network.shape(), hash)));
+        let of_logits = measure(&|hash| cosine(&logits, &network.logits(hash)));
+        println!(
+            "local: another {name}: cosine of inputs {of_inputs:.3?}, of logits {of_logits:.3?} (mean, root mean square)"
+        );
+        assert!(of_inputs.0.abs() < 0.01 && of_inputs.1 < 0.03, "{name}: inputs {of_inputs:?}");
+        assert!(of_logits.0.abs() < 0.04 && of_logits.1 < 0.13, "{name}: logits {of_logits:?}");
     }
 }
