@@ -9,7 +9,7 @@ use anyhow::{Context, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use geodesic_mlnode::engine::{Challenge, Engine, NonceId};
 use geodesic_mlnode::{Config, CpuEngine, Tls, serve};
-use tools::{Output, VECTORS_EXAMPLES, Vectors, built_in, self_test};
+use tools::{Bar, Output, VECTORS_EXAMPLES, Vectors, built_in, self_test};
 use tracing_subscriber::EnvFilter;
 
 mod tools;
@@ -185,14 +185,16 @@ fn bench(args: &Bench, output: Output) -> anyhow::Result<()> {
     let challenge = Challenge { shape, epoch_key: [0; 32] };
     engine.load(&challenge)?;
     let batch = engine.batch(&shape) as u64;
-    let (start, mut nonces) = (Instant::now(), 0);
+    let (start, mut nonces, mut bar) = (Instant::now(), 0, Bar::new());
     while start.elapsed() < Duration::from_secs(args.seconds.into()) {
+        bar.show("seconds", start.elapsed().as_secs(), args.seconds.into());
         let ids: Vec<NonceId> = (nonces..nonces + batch)
             .map(|nonce| NonceId { participant: [0; 20], node_id: 0, nonce })
             .collect();
         engine.score(&challenge, &ids, false)?;
         nonces += batch;
     }
+    bar.show("seconds", args.seconds.into(), args.seconds.into());
     let per_s = nonces as f64 / start.elapsed().as_secs_f64();
     let gflops = 2.0 * shape.products() as f64 * per_s / 1e9;
     if output == Output::Json {

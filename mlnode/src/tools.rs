@@ -59,17 +59,17 @@ pub(crate) struct Vectors {
 }
 
 /// A bar on standard error, once something has taken two seconds.
-struct Bar {
+pub(crate) struct Bar {
     started: Instant,
     bar: Option<(&'static str, ProgressBar)>,
 }
 
 impl Bar {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { started: Instant::now(), bar: None }
     }
 
-    fn show(&mut self, what: &'static str, done: u64, total: u64) {
+    pub(crate) fn show(&mut self, what: &'static str, done: u64, total: u64) {
         if self.started.elapsed() < Duration::from_secs(2) || !std::io::stderr().is_terminal() {
             return;
         }

@@ -118,3 +118,22 @@ fn rounded_weights_move_distances() {
     // A profile of integers moves it by nothing.
     assert!(moved[0] > 1e-7 && moved[1] > 4.0 * moved[0], "{moved:?}");
 }
+
+/// What is right with it: distances of honest nonces follow the cap formula (Kolmogorov-Smirnov).
+#[test]
+fn distances_follow_the_cap_distribution() {
+    let engine = engine("tiny");
+    let nonces: Vec<u64> = (0..2000).collect();
+    let scored = engine.score(KEY, &nonces, InputType::F16).unwrap();
+    let share = |distance: f64| {
+        let r = geodesic_challenge::RTarget((distance * 2_f64.powi(32)) as u64);
+        geodesic_challenge::cap_probability(r, 128).unwrap() as f64 / 2_f64.powi(64)
+    };
+    let mut p: Vec<f64> = scored.into_iter().map(|s| share(s.distance.unwrap())).collect();
+    p.sort_by(f64::total_cmp);
+    let n = p.len() as f64;
+    let gap = p.iter().enumerate().map(|(i, p)| (p - i as f64 / n).abs().max((p - (i + 1) as f64 / n).abs()));
+    let statistic = gap.fold(0.0, f64::max) * n.sqrt();
+    println!("tiny: Kolmogorov-Smirnov statistic {statistic:.3} of {n} distances");
+    assert!(statistic < 1.63, "statistic {statistic}: probability below 1 %");
+}

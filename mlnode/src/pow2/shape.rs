@@ -166,11 +166,13 @@ impl Shape {
         (self.total() / 20).max(POOL_MIN)
     }
 
-    /// Bytes that weights need: the pool, and the largest parameter where it is larger than the pool.
+    /// Bytes that weights need: the pool, the largest parameter where it is larger than the pool, rotary positions and
+    /// the target.
     pub fn weight_bytes(&self) -> u64 {
-        let [d, f, v] = [self.dim, self.hidden, self.vocab].map(u64::from);
+        let [d, f, v, t] = [self.dim, self.hidden, self.vocab, self.seq].map(u64::from);
         let largest = d * f.max(v).max(d);
-        4 * (self.pool() + if largest > self.pool() { largest } else { 0 })
+        let tiled = if largest > self.pool() { largest } else { 0 };
+        4 * (self.pool() + tiled + t * self.head_dim() as u64 + 4 * v)
     }
 
     /// Bytes that a nonce needs while it is computed, an upper bound.

@@ -70,9 +70,8 @@ impl Weights {
         match self.place(&parameter.name, size) {
             Place::Slice(start) => Cow::Borrowed(self.pool.get(start..start + size).unwrap_or(&[])),
             Place::Tiled(shift) => {
-                let tiled = self.pool.iter().cycle().take(size).copied();
-                let (head, tail): (Vec<_>, Vec<_>) = tiled.enumerate().partition(|(i, _)| *i < shift);
-                Cow::Owned(tail.into_iter().chain(head).map(|(_, x)| x).collect())
+                let tiled = || self.pool.iter().cycle().take(size).copied();
+                Cow::Owned(tiled().skip(shift).chain(tiled().take(shift)).collect())
             }
         }
     }
