@@ -90,9 +90,15 @@ fn shape_value(shape: &Shape) -> Value {
 impl Case {
     fn read(fields: &Fields<'_>) -> Result<Self, VectorsError> {
         let shape_at = format!("{}shape.", fields.at);
-        let leaves = list(fields.get("leaves")?, &format!("{}leaves", fields.at))?.len();
+        let leaves_at = format!("{}leaves", fields.at);
+        let leaves = list(fields.get("leaves")?, &leaves_at)?;
+        // Distances are what a check is about; the rest may be left out.
+        for (i, value) in leaves.iter().enumerate() {
+            Fields { value, at: &format!("{leaves_at}[{i}].") }.u64("distance_2p32")?;
+        }
+        let leaves = leaves.len();
         if leaves == 0 {
-            return Err(format_error(format!("{}leaves", fields.at), "empty", "at least one leaf"));
+            return Err(format_error(leaves_at, "empty", "at least one leaf"));
         }
         let count = match fields.value.get("commitment") {
             Some(value) => Fields { value, at: &format!("{}commitment.", fields.at) }.u64("count")?,

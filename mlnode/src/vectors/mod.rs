@@ -1,7 +1,7 @@
 //! Golden vectors of both profiles: written, and checked against a recomputation, value by value.
 //!
 //! Formats: `fixtures/exact.json` and `fixtures/model_tiny.json`. A file may hold any number of cases; a case may leave
-//! out what it does not want checked.
+//! out what it does not want checked, its distances excepted.
 
 mod diff;
 pub mod exact;

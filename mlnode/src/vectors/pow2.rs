@@ -110,6 +110,14 @@ impl Case {
         if nonces.is_empty() {
             return Err(format_error(at, "empty", "at least one nonce"));
         }
+        let results = fields.read("results", "an object", Value::as_object)?;
+        // Distances are what a check is about; the rest may be left out.
+        for (name, value) in results {
+            Fields { value, at: &format!("{}results.{name}.", fields.at) }.get("dist")?;
+        }
+        if results.is_empty() {
+            return Err(format_error(format!("{}results", fields.at), "empty", "at least one result"));
+        }
         Ok(Self {
             shape: shape_of(fields)?,
             block_hash: fields.text("block_hash")?.to_owned(),
