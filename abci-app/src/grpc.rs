@@ -1,5 +1,7 @@
 //! gRPC: every query service by one handler, which passes bytes to the same code that answers ABCI; reflection and health.
 
+mod incoming;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -21,12 +23,19 @@ use tonic::{Code, Request, Response, Status};
 
 use crate::app::App;
 use crate::{router, services};
+use incoming::Incoming;
 
 /// Metadata with the height of a query, both ways.
 pub(crate) const HEIGHT_HEADER: &str = "x-cosmos-block-height";
 
 /// Largest request: a transaction to be simulated or broadcast, and room.
 const REQUEST_MAX: usize = 4 << 20;
+
+/// Connections at a time, as many as REST takes by default.
+const CONNECTIONS: usize = 1000;
+
+/// Largest headers of a call, as hyper counts them.
+const HEADERS_MAX: u32 = 64 << 10;
 
 /// Calls of one connection at a time.
 const CALLS_PER_CONNECTION: usize = 64;
@@ -47,12 +56,14 @@ pub async fn serve(
     let listener = tokio::net::TcpListener::bind(address).await?;
     bound(listener.local_addr()?);
     let routes = routes(app).await?;
+    let incoming = Incoming::new(TcpIncoming::from(listener).with_nodelay(Some(true)), CONNECTIONS);
     Server::builder()
         .timeout(TIMEOUT)
         .concurrency_limit_per_connection(CALLS_PER_CONNECTION)
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .http2_max_header_list_size(HEADERS_MAX)
         .add_routes(routes)
-        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), shutdown)
+        .serve_with_incoming_shutdown(incoming, shutdown)
         .await?;
     Ok(())
 }
