@@ -85,14 +85,12 @@ test("a validator is created, with the amino JSON that a Ledger signs", async ()
 });
 
 test("delegation", async () => {
-  const before = BigInt((await staking.validator(validator)).validator.tokens);
   const result = await direct.delegateTokens(address, validator, coin(5000, denom), "auto");
   assertIsDeliverTxSuccess(result);
   assert.equal(net.attribute(result.events, "delegate", "amount"), `5000${denom}`);
   assertIsDeliverTxSuccess(await amino.delegateTokens(address, validator, coin(1000, denom), "auto"));
   assert.deepEqual(await reader.getDelegation(address, validator), coin(6000, denom));
   assert.deepEqual(await reader.getBalanceStaked(address), coin(7000, denom));
-  assert.ok(BigInt((await staking.validator(validator)).validator.tokens) >= before + 6000n);
   const { delegationResponse } = await staking.delegation(address, validator);
   assert.equal(delegationResponse.delegation.shares, shares(6000));
   const all = (await staking.delegatorDelegations(address)).delegationResponses;
@@ -100,7 +98,8 @@ test("delegation", async () => {
   assert.equal((await staking.delegatorValidators(address)).validators.length, 2);
   assert.equal((await staking.delegatorValidator(address, own)).validator.operatorAddress, own);
   const of = (await staking.validatorDelegations(validator)).delegationResponses;
-  assert.ok(of.some((d) => d.delegation.delegatorAddress === address));
+  // The validator's own total is everybody's: other clients delegate and undelegate at the same time.
+  assert.ok(of.some((d) => d.delegation.delegatorAddress === address && d.balance.amount === "6000"));
 });
 
 test("undelegation, of which a part is cancelled", async () => {
