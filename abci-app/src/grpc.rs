@@ -40,7 +40,7 @@ const HEADERS_MAX: u32 = 64 << 10;
 /// Calls of one connection at a time.
 const CALLS_PER_CONNECTION: usize = 64;
 
-/// A call takes no longer.
+/// A call takes no longer, nor does a client that takes nothing keep its connection.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Serves the queries of `app` on `address` until `shutdown` resolves; `bound` is told the address in use.
@@ -56,7 +56,7 @@ pub async fn serve(
     let listener = tokio::net::TcpListener::bind(address).await?;
     bound(listener.local_addr()?);
     let routes = routes(app).await?;
-    let incoming = Incoming::new(TcpIncoming::from(listener).with_nodelay(Some(true)), CONNECTIONS);
+    let incoming = Incoming::new(TcpIncoming::from(listener).with_nodelay(Some(true)), CONNECTIONS, TIMEOUT);
     Server::builder()
         .timeout(TIMEOUT)
         .concurrency_limit_per_connection(CALLS_PER_CONNECTION)

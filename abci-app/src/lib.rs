@@ -5,6 +5,7 @@ mod app;
 mod beacon;
 mod block;
 mod config;
+mod connection;
 mod convert;
 mod deliver;
 pub mod export;

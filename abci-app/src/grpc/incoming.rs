@@ -1,25 +1,27 @@
 //! Connections of clients, as many as allowed.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tonic::codegen::tokio_stream::Stream;
-use tonic::transport::server::{Connected, TcpConnectInfo, TcpIncoming};
+use tonic::transport::server::TcpIncoming;
+
+use crate::connection::Connection;
 
 /// Accepted connections; those beyond the bound are closed at once.
 pub(super) struct Incoming {
     tcp: TcpIncoming,
     slots: Arc<Semaphore>,
+    write_timeout: Duration,
 }
 
 impl Incoming {
-    pub(super) fn new(tcp: TcpIncoming, max: usize) -> Self {
-        Self { tcp, slots: Arc::new(Semaphore::new(max)) }
+    pub(super) fn new(tcp: TcpIncoming, max: usize, write_timeout: Duration) -> Self {
+        Self { tcp, slots: Arc::new(Semaphore::new(max)), write_timeout }
     }
 }
 
@@ -35,67 +37,17 @@ impl Stream for Incoming {
                 Poll::Pending => return Poll::Pending,
             };
             if let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
-                return Poll::Ready(Some(Ok(Connection { stream: accepted, _slot: slot })));
+                return Poll::Ready(Some(Ok(Connection::new(accepted, self.write_timeout, slot))));
             }
             tracing::debug!("a connection to gRPC is closed: there are as many as allowed");
         }
     }
 }
 
-/// A connection, counted until it is dropped.
-pub(super) struct Connection {
-    stream: TcpStream,
-    _slot: OwnedSemaphorePermit,
-}
-
-impl Connected for Connection {
-    type ConnectInfo = TcpConnectInfo;
-
-    fn connect_info(&self) -> TcpConnectInfo {
-        self.stream.connect_info()
-    }
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::io::AsyncReadExt as _;
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
     use tonic::codegen::tokio_stream::StreamExt as _;
 
     use super::*;
@@ -104,7 +56,7 @@ mod tests {
     async fn connections_beyond_the_bound_are_closed_and_places_become_free() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut incoming = Incoming::new(TcpIncoming::from(listener), 1);
+        let mut incoming = Incoming::new(TcpIncoming::from(listener), 1, Duration::from_secs(30));
         let _first = TcpStream::connect(address).await.unwrap();
         let held = incoming.next().await.unwrap().unwrap();
         let mut second = TcpStream::connect(address).await.unwrap();

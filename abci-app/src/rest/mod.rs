@@ -12,7 +12,6 @@ mod response;
 mod routes;
 mod server;
 mod service;
-mod stall;
 mod template;
 
 use std::net::SocketAddr;

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,14 +12,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::Settings;
 use super::service::Service;
-use super::stall::Patient;
 use crate::app::App;
+use crate::connection::Connection;
 use crate::grpc;
 
 /// Largest request line with its headers.
@@ -47,20 +48,19 @@ pub async fn serve(
     tokio::pin!(shutdown);
     loop {
         let accepted = async {
-            let slot = slots.clone().acquire_owned().await;
-            (listener.accept().await, slot)
+            let slot = slots.clone().acquire_owned().await.map_err(io::Error::other)?;
+            Ok::<_, io::Error>((listener.accept().await?.0, slot))
         };
-        let (accepted, slot) = tokio::select! {
+        let accepted = tokio::select! {
             accepted = accepted => accepted,
             () = &mut shutdown => break,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, slot)) => {
                 let (service, stopped) = (service.clone(), stopped.clone());
-                connections.spawn(async move {
-                    let _slot = slot;
-                    connection(stream, service, stopped).await;
-                });
+                let _ = stream.set_nodelay(true); // slower without, not wrong
+                let stream = Connection::new(stream, service.settings().write_timeout, slot);
+                connections.spawn(connection(stream, service, stopped));
             }
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
@@ -72,10 +72,9 @@ pub async fn serve(
 }
 
 /// Answers the requests of a connection, one after the other; the last of them once the server stops.
-async fn connection(stream: TcpStream, service: Service, mut stopped: watch::Receiver<()>) {
+async fn connection(stream: Connection, service: Service, mut stopped: watch::Receiver<()>) {
     let settings = service.settings();
-    let _ = stream.set_nodelay(true); // slower without, not wrong
-    let io = TokioIo::new(Patient::new(stream, settings.write_timeout));
+    let io = TokioIo::new(stream);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(settings.read_timeout).max_header_size(HEAD_MAX);
     let answer = service_fn(|request: http::Request<Incoming>| {

@@ -1,4 +1,4 @@
-//! A connection that ends if its client takes nothing for too long.
+//! A client's connection to gRPC or REST: it holds one of the places, and ends if the client takes nothing for too long.
 
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
@@ -8,18 +8,21 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
+use tonic::transport::server::{Connected, TcpConnectInfo};
 
-/// A stream with a bound on the time that one write waits.
-pub(super) struct Patient {
+/// A stream with a bound on the time that one write waits, counted until it is dropped.
+pub(crate) struct Connection {
     stream: TcpStream,
     limit: Duration,
     waiting: Option<Pin<Box<Sleep>>>,
+    _slot: OwnedSemaphorePermit,
 }
 
-impl Patient {
-    pub(super) fn new(stream: TcpStream, limit: Duration) -> Self {
-        Self { stream, limit, waiting: None }
+impl Connection {
+    pub(crate) fn new(stream: TcpStream, limit: Duration, slot: OwnedSemaphorePermit) -> Self {
+        Self { stream, limit, waiting: None, _slot: slot }
     }
 
     /// What a write has come to, or that it took too long.
@@ -34,7 +37,15 @@ impl Patient {
     }
 }
 
-impl AsyncRead for Patient {
+impl Connected for Connection {
+    type ConnectInfo = TcpConnectInfo;
+
+    fn connect_info(&self) -> TcpConnectInfo {
+        self.stream.connect_info()
+    }
+}
+
+impl AsyncRead for Connection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -44,7 +55,7 @@ impl AsyncRead for Patient {
     }
 }
 
-impl AsyncWrite for Patient {
+impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.within(cx, result)
