@@ -52,7 +52,6 @@ proptest! {
     }
 }
 
-/// Over many provers the committee has the size it should have, in proportion to power.
 /// THREATS 2, number 1: what is computed for one epoch is of use in no other, on no other chain, with no other beacon or shape.
 #[test]
 fn an_epoch_key_changes_with_each_field() {
@@ -91,6 +90,7 @@ proptest! {
     }
 }
 
+/// Over many provers the committee has the size it should have, in proportion to power.
 #[test]
 fn committees_have_their_size() {
     let provers = 4000_u32;

@@ -39,20 +39,7 @@ Examples:
 Examples:
   geod query txs --query \"message.sender='geo1...'\"
   geod query txs --query \"message.action='/cosmos.bank.v1beta1.MsgSend' AND tx.height>100\" --limit 10 --order_by desc")]
-    Txs {
-        /// Conditions on events
-        #[arg(long)]
-        query: String,
-        /// Page, from 1
-        #[arg(long, default_value_t = 1)]
-        page: u32,
-        /// Most transactions, up to 100
-        #[arg(long, default_value_t = PAGE_MAX)]
-        limit: u32,
-        /// asc or desc, by height
-        #[arg(long = "order_by", alias = "order-by", value_enum, default_value_t = Order::Asc)]
-        order: Order,
-    },
+    Txs(Search),
     /// Wait for a transaction to be in a block
     #[command(alias = "event-query-tx-for")]
     WaitTx {
@@ -77,20 +64,7 @@ Examples:
     #[command(after_help = "\
 Example:
   geod query blocks --query \"block.height > 100\" --limit 10 --order_by desc")]
-    Blocks {
-        /// Conditions on events
-        #[arg(long)]
-        query: String,
-        /// Page, from 1
-        #[arg(long, default_value_t = 1)]
-        page: u32,
-        /// Most blocks, up to 100
-        #[arg(long, default_value_t = PAGE_MAX)]
-        limit: u32,
-        /// asc or desc, by height
-        #[arg(long = "order_by", alias = "order-by", value_enum, default_value_t = Order::Asc)]
-        order: Order,
-    },
+    Blocks(Search),
     /// What a block did, the newest without a height
     BlockResults {
         /// Height
@@ -125,6 +99,23 @@ Examples:
     },
 }
 
+/// What is looked for by events, and which page of it.
+#[derive(clap::Args, Debug)]
+pub struct Search {
+    /// Conditions on events
+    #[arg(long)]
+    query: String,
+    /// Page, from 1
+    #[arg(long, default_value_t = 1)]
+    page: u32,
+    /// Most of a page, up to 100
+    #[arg(long, default_value_t = PAGE_MAX)]
+    limit: u32,
+    /// asc or desc, by height
+    #[arg(long = "order_by", alias = "order-by", value_enum, default_value_t = Order::Asc)]
+    order: Order,
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum TxBy {
     /// SHA-256 of the transaction
@@ -145,7 +136,7 @@ pub enum BlockBy {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Order {
+enum Order {
     /// Oldest first
     Asc,
     /// Newest first
@@ -158,7 +149,7 @@ impl Command {
         let client = ctx.rpc()?;
         let answer = match self {
             Self::Tx { value, r#type } => response(&client, &find_tx(&client, value, *r#type).await?).await?,
-            Self::Txs { query, page, limit, order } => {
+            Self::Txs(Search { query, page, limit, order }) => {
                 search(&client, query, *page, *limit, *order == Order::Desc).await?
             }
             Self::WaitTx { hash, timeout } => {
@@ -169,7 +160,7 @@ impl Command {
                 response(&client, &client.tx(&hash_bytes).await?).await?
             }
             Self::Block { value, r#type } => block(ctx, &client, value.as_deref(), *r#type).await?,
-            Self::Blocks { query, page, limit, order } => {
+            Self::Blocks(Search { query, page, limit, order }) => {
                 search_blocks(ctx, &client, query, *page, *limit, *order).await?
             }
             Self::BlockResults { height } => client.call("block_results", at(*height)).await?,
