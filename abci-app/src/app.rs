@@ -180,7 +180,11 @@ impl App {
         };
         let hash = self.stage(height, executed.changes);
         *phase = Phase::Staged { block: executed.block, genesis };
-        pb::ResponseFinalizeBlock { app_hash: hash.to_vec().into(), ..executed.response }
+        let mut response = executed.response;
+        let keys = &self.0.config.index_events;
+        let in_txs = response.tx_results.iter_mut().map(|result| &mut result.events);
+        in_txs.chain([&mut response.events]).for_each(|events| convert::keep_indexed(events, keys));
+        pb::ResponseFinalizeBlock { app_hash: hash.to_vec().into(), ..response }
     }
 
     /// Version of the state machine for the headers: `version.app` of the parameters of consensus, 0 before there are any.
@@ -280,7 +284,9 @@ impl Application for App {
     fn check_tx(&self, request: pb::RequestCheckTx) -> pb::ResponseCheckTx {
         let mode = if request.r#type == 1 { ExecMode::Recheck } else { ExecMode::Check };
         let outcome = self.mempool().check(&self.0.verifier, &self.0.config, mode, &request.tx);
-        convert::check_result(self.sure(outcome))
+        let mut response = convert::check_result(self.sure(outcome));
+        convert::keep_indexed(&mut response.events, &self.0.config.index_events);
+        response
     }
 
     fn prepare_proposal(&self, request: pb::RequestPrepareProposal) -> pb::ResponsePrepareProposal {

@@ -58,8 +58,7 @@ pub(crate) fn execute(
     let mut deliver = Deliver { verifier, min_gas_prices: &prices, block_gas };
     for tx in rest {
         let outcome = deliver.run(&mut ctx, tx)?;
-        let result = if outcome.is_ok() { "ok" } else { "failed" };
-        metrics::counter!(crate::metrics::TXS, "result" => result).increment(1);
+        crate::metrics::count_tx(&outcome);
         tx_results.push(convert::tx_result(outcome));
     }
 

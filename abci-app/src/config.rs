@@ -1,5 +1,6 @@
 //! What an operator sets of the application.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use geodesic_core::DecCoins;
@@ -21,6 +22,8 @@ pub struct AppConfig {
     pub halt_height: u64,
     /// Blocks that CometBFT keeps at least; 0 keeps all.
     pub min_retain_blocks: u64,
+    /// Attributes of events that CometBFT indexes, each `TYPE.KEY` as in `transfer.recipient`; none means all.
+    pub index_events: BTreeSet<String>,
     /// Gas that a simulation may use.
     pub simulate_gas: u64,
     /// Secret of the VRF whose proofs are the vote extensions; without it they are empty.
@@ -41,6 +44,7 @@ impl AppConfig {
             mempool_size: 5000,
             halt_height: 0,
             min_retain_blocks: 0,
+            index_events: BTreeSet::new(),
             simulate_gas: 50_000_000,
             vrf_secret: None,
             #[cfg(feature = "faults")]

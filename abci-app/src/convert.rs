@@ -1,5 +1,7 @@
 //! Between the types of ABCI and those of the chain.
 
+use std::collections::BTreeSet;
+
 use geodesic_core::{Event, TxError};
 use geodesic_proto::prost::Message;
 use geodesic_proto::tendermint::types::ConsensusParams;
@@ -19,6 +21,18 @@ pub(crate) fn events(events: Vec<Event>) -> Vec<AbciEvent> {
         attributes: e.attributes.into_iter().map(attribute).collect(),
     };
     events.into_iter().map(event).collect()
+}
+
+/// Leaves the index to the attributes in `keys`, each `TYPE.KEY`; without keys all stay in it. What CometBFT indexes is no
+/// part of consensus.
+pub(crate) fn keep_indexed(events: &mut [AbciEvent], keys: &BTreeSet<String>) {
+    if keys.is_empty() {
+        return;
+    }
+    for event in events {
+        let kind = &event.r#type;
+        event.attributes.iter_mut().for_each(|a| a.index = keys.contains(&format!("{kind}.{}", a.key)));
+    }
 }
 
 /// Events of a block with where they come from: `mode=BeginBlock` or `EndBlock`.
@@ -93,4 +107,22 @@ pub(crate) fn height(height: i64) -> u64 {
 /// A height as CometBFT takes it.
 pub(crate) fn height_out(height: u64) -> i64 {
     i64::try_from(height).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_operator_chooses_what_is_indexed() {
+        let event = || Event::new("transfer").attr("recipient", "a").attr("amount", "1ugeo");
+        let indexed = |keys: &[&str]| {
+            let mut list = events(vec![event()]);
+            keep_indexed(&mut list, &keys.iter().map(|k| (*k).to_owned()).collect());
+            list.iter().flat_map(|e| &e.attributes).map(|a| a.index).collect::<Vec<_>>()
+        };
+        assert_eq!(indexed(&[]), [true, true]);
+        assert_eq!(indexed(&["transfer.recipient", "message.sender"]), [true, false]);
+        assert_eq!(indexed(&["recipient"]), [false, false]);
+    }
 }

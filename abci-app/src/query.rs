@@ -63,6 +63,7 @@ fn unavailable(e: StoreError) -> QueryError {
 
 /// Answers ABCI's `Query`: `/store/<name>/key` with a proof, `/app/version`, `/app/simulate` and gRPC paths.
 pub(crate) fn abci_query(env: &QueryEnv<'_>, req: &RequestQuery) -> ResponseQuery {
+    metrics::counter!(crate::metrics::SDK_QUERY_COUNT).increment(1);
     let height = convert::height(req.height);
     let path: Vec<&str> = req.path.trim_start_matches('/').split('/').collect();
     let answer = match path.as_slice() {

@@ -1,5 +1,6 @@
 //! `config/app.toml`.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::path::Path;
 use std::str::FromStr;
@@ -33,6 +34,8 @@ pub struct AppToml {
     /// Blocks that CometBFT keeps; 0 keeps all.
     #[serde(deserialize_with = "number")]
     pub min_retain_blocks: u64,
+    /// Attributes that CometBFT indexes, `TYPE.KEY`; none means all.
+    pub index_events: BTreeSet<String>,
     /// `[telemetry]`
     pub telemetry: Telemetry,
     /// `[api]`

@@ -63,8 +63,7 @@ enum Command {
     #[command(subcommand, visible_alias = "q")]
     Query(query::Command),
     /// The operator's agent: drives compute nodes, commits, audits, claims
-    #[command(subcommand)]
-    Agent(geodesic_agent::cli::Command),
+    Agent(AgentArgs),
     /// Show what a node says of itself
     #[command(after_help = "Example:\n  geod status --node tcp://localhost:26657")]
     Status,
@@ -94,6 +93,15 @@ Examples:
     },
 }
 
+/// Arguments of `geod agent`.
+#[derive(clap::Args, Debug)]
+struct AgentArgs {
+    #[command(flatten)]
+    log: start::LogArgs,
+    #[command(subcommand)]
+    command: geodesic_agent::cli::Command,
+}
+
 /// The command line and the environment as a command; prints help or an error and ends the process if they are none.
 #[must_use]
 pub fn parse() -> Cli {
@@ -113,8 +121,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         clap_complete::generate(*shell, &mut Cli::command(), "geod", &mut script);
         return Ok(output::line(String::from_utf8_lossy(&script).trim_end())?);
     }
-    if let Command::Agent(command) = cli.command {
-        start::init_log(None, start::LogFormat::Plain)?;
+    if let Command::Agent(AgentArgs { log, command }) = cli.command {
+        log.init()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         return Ok(runtime.block_on(geodesic_agent::cli::run(command))?);
     }

@@ -4,8 +4,9 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use metrics::histogram;
 use prost::Message as _;
 use tendermint_abci::Application;
 use tendermint_proto::v0_38::abci::{Request, Response, ResponseException, request, response};
@@ -14,6 +15,7 @@ use super::dispatch::{describe, dispatch};
 use super::fatal::Fatal;
 use super::frame::{FrameError, Framed};
 use super::net::{Address, BindError, Listener, Stream};
+use crate::metrics::ABCI_SECONDS;
 
 /// Pause between two looks for a peer.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
@@ -213,13 +215,23 @@ fn converse(
         let flush = matches!(request, request::Value::Flush(_));
         let (method, height) = describe(&request);
         let span = tracing::debug_span!("abci", connection = id, method, height);
+        let began = began();
         let reply = span.in_scope(|| dispatch(app, request));
+        if !flush {
+            histogram!(ABCI_SECONDS, "method" => method).record(began.elapsed());
+        }
         framed.push(&Response { value: Some(reply) })?;
         if flush || framed.buffered() > limits.write_through_bytes {
             framed.flush()?;
         }
     }
     Ok(())
+}
+
+/// The time, for metrics alone: the application does not see it.
+#[allow(clippy::disallowed_methods)]
+fn began() -> Instant {
+    Instant::now()
 }
 
 /// Tells the peer why, so that CometBFT's log has it too. The peer may be gone: then so is the text.

@@ -66,8 +66,8 @@ impl Program {
         let mut command = Command::new(&self.path);
         command.arg("start").arg("--home").arg(home.path());
         command.args(["--abci", "socket", "--proxy_app", &address.to_string()]);
-        command.env("CMT_LOG_FORMAT", args.log_format.to_string());
-        if let Some(level) = args.log_level.as_deref().map(log_level) {
+        command.env("CMT_LOG_FORMAT", args.log.log_format.to_string());
+        if let Some(level) = args.log.log_level.as_deref().map(log_level) {
             command.args(["--log_level", level]);
         }
         command

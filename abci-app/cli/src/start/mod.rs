@@ -27,7 +27,7 @@ use api::{ApiArgs, Servers};
 use child::Child;
 use settings::Settings;
 
-pub use telemetry::init_log;
+pub use telemetry::LogArgs;
 
 /// How often a child is looked after.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -37,15 +37,6 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub enum Transport {
     /// CometBFT's own protocol over a unix or TCP socket.
     Socket,
-}
-
-/// Form of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Plain,
-    /// One JSON object a line.
-    Json,
 }
 
 /// Arguments of `geod start`.
@@ -96,12 +87,8 @@ pub struct StartArgs {
     grpc_address: Option<String>,
     #[command(flatten)]
     api: ApiArgs,
-    /// trace, debug, info, warn or error; or by module, such as info,geodesic_app=debug [default: info]
-    #[arg(long = "log_level", visible_alias = "log-level", value_name = "LEVEL")]
-    log_level: Option<String>,
-    /// Form of the log
-    #[arg(long = "log_format", visible_alias = "log-format", value_enum, default_value = "plain")]
-    log_format: LogFormat,
+    #[command(flatten)]
+    log: LogArgs,
     /// Show where a failure came from
     #[arg(long, hide = true)]
     trace: bool,
@@ -125,7 +112,7 @@ enum End {
 /// What keeps it from starting, or CometBFT ending more often than it is restarted. A storage error or a panic ends the
 /// process instead, with exit code 70.
 pub fn run(args: &StartArgs, ctx: &Context) -> anyhow::Result<()> {
-    telemetry::init_log(args.log_level.as_deref(), args.log_format)?;
+    args.log.init()?;
     let home = Home::new(&ctx.home)?;
     home.create()?;
     let settings = Settings::resolve(args, &home)?;
@@ -256,15 +243,6 @@ fn supervise(runtime: &Runtime, signals: &mut Signals, comet: Option<Child>) -> 
         if let Some(status) = comet.exited()? {
             return Ok(End::Comet(status));
         }
-    }
-}
-
-impl std::fmt::Display for LogFormat {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Plain => "plain",
-            Self::Json => "json",
-        })
     }
 }
 

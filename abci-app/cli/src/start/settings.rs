@@ -94,6 +94,7 @@ fn app_config(
     }
     app.halt_height = args.halt_height.unwrap_or(file.halt_height);
     app.min_retain_blocks = args.min_retain_blocks.unwrap_or(file.min_retain_blocks);
+    app.index_events.clone_from(&file.index_events);
     if file.query_gas_limit > 0 {
         app.simulate_gas = file.query_gas_limit;
     }
