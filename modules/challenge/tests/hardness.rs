@@ -1,5 +1,5 @@
 //! Evidence that profile `exact` costs what it says: no layer, weight or identity can be left out. Every seed is fixed, so
-//! each measured number is too; `docs/pow2.md` reports them.
+//! each measured number is too; `docs/hardness.md` reports them.
 #![allow(
     clippy::float_arithmetic,
     clippy::unwrap_used,
@@ -49,45 +49,6 @@ fn any_layer_left_out_gives_other_logits() {
         let got = mean_cosine(&network, &layers);
         println!("local: without layer {skipped}: cosine {got:.3}");
         assert!(got < 0.93, "without layer {skipped}: cosine {got}");
-    }
-}
-
-/// What a prefilter would gain if losers needed not be committed: true hits found for the arithmetic of the first k layers
-/// on every nonce, and of the whole network on the share s that looks best, against computing all; the best s.
-/// Because losers are committed, the whole network runs for every nonce, and the prefilter's cost comes on top.
-#[test]
-fn a_prefilter_pays_only_where_losers_are_not_committed() {
-    const NONCES: usize = 600;
-    const HITS: usize = 30;
-    let network = network("local");
-    let shape = *network.shape();
-    let order = |layers: u32| -> Vec<usize> {
-        let layers: Vec<u32> = (0..layers).collect();
-        let distances: Vec<u64> = (0..NONCES as u64)
-            .map(|nonce| {
-                let hash = nonce_hash(network.epoch_key(), &[1; 20], 0, nonce);
-                distance(&network.logits_of(&hash, &layers), &permutation(&shape, &hash), network.target()).0
-            })
-            .collect();
-        let mut order: Vec<usize> = (0..NONCES).collect();
-        order.sort_by_key(|i| distances[*i]);
-        order
-    };
-    let hits: std::collections::BTreeSet<usize> = order(4).into_iter().take(HITS).collect();
-    for (k, bound) in [(0, 4.0), (1, 1.6), (2, 1.3), (3, 1.2)] {
-        let cost = f64::from(k) / 4.0;
-        let mut found = 0;
-        let mut gain = 0.0_f64;
-        for (tried, nonce) in (1..).zip(order(k)) {
-            found += usize::from(hits.contains(&nonce));
-            if tried >= HITS {
-                let per_hit = found as f64 / HITS as f64;
-                gain = gain.max(per_hit / (cost + f64::from(tried as u32) / NONCES as f64));
-            }
-        }
-        let committed = 1.0 / (1.0 + cost);
-        println!("local: prefilter of {k} layers: gain {gain:.2} without losers, {committed:.2} with them");
-        assert!(gain < bound, "prefilter of {k} layers gains {gain}");
     }
 }
 
@@ -162,6 +123,52 @@ fn weights_have_full_rank_and_no_pattern() {
     let chi: f64 = odd.map(|c| (*c as f64 - expected).powi(2) / expected).sum();
     println!("micro: chi-square {chi:.1} of {total} weights over 128 values");
     assert!(chi < 182.0, "chi-square {chi}");
+}
+
+/// Bits that a compressor needs for values below 128: the ideal code of their frequencies so far, or, where that is longer, the
+/// place and length of an earlier run of at least four. Marks that tell the two apart count nothing, in its favour.
+fn compressed_bits(values: &[u8]) -> f64 {
+    let mut runs = std::collections::BTreeMap::<[u8; 4], usize>::new();
+    let mut counts = [1.0_f64; 128];
+    let (mut bits, mut at) = (0.0, 0);
+    while let Some(value) = values.get(at) {
+        let key = |at: usize| values.get(at..at + 4).and_then(|four| <[u8; 4]>::try_from(four).ok());
+        let earlier = key(at).and_then(|key| runs.get(&key));
+        let len = earlier
+            .map_or(0, |from| values[*from..].iter().zip(&values[at..]).take_while(|(a, b)| a == b).count());
+        let literal = (counts.iter().sum::<f64>() / counts[usize::from(*value)]).log2();
+        let run = (at.max(1) as f64).log2() + 2.0 * (len.max(1) as f64).log2();
+        let taken = if run < literal * len as f64 { len } else { 1 };
+        bits += if taken == 1 { literal } else { run };
+        for i in at..at + taken {
+            counts[usize::from(values[i])] += 1.0;
+            key(i).map(|key| runs.insert(key, i));
+        }
+        at += taken;
+    }
+    bits
+}
+
+#[test]
+fn weights_do_not_compress() {
+    let shape = Shape::by_name("micro").unwrap();
+    let weights = Weights::new(shape, &[7; 32]);
+    let mut matrices: Vec<Matrix> = (0..shape.layers).flat_map(Matrix::of_layer).collect();
+    matrices.push(Matrix::Head);
+    let values: Vec<u8> = matrices
+        .into_iter()
+        .flat_map(|m| weights.matrix(m))
+        .map(|w| ((i32::from(w) + 127) / 2) as u8)
+        .collect();
+    let ratio = |values: &[u8]| compressed_bits(values) / (7.0 * values.len() as f64);
+    let whole = ratio(&values);
+    println!("micro: {} weights of 7 bits compress to {whole:.4}", values.len());
+    assert!(whole >= 0.98, "weights compress to {whole}");
+    // The compressor sees what there is to see: a pool cut twice, and values that are not equally frequent.
+    let twice: Vec<u8> = values[..50_000].iter().chain(&values[1000..51_000]).copied().collect();
+    assert!(ratio(&twice) < 0.53, "{}", ratio(&twice));
+    let skewed: Vec<u8> = values.iter().map(|v| v & (v >> 1)).collect();
+    assert!(ratio(&skewed) < 0.85, "{}", ratio(&skewed));
 }
 
 /// Another participant, node or nonce has another input, and logits that share no direction: the cosine has mean 0, and
