@@ -3,6 +3,7 @@
 mod clients;
 mod cometbft;
 mod exec;
+mod figures;
 mod packages;
 mod rocksdb;
 
@@ -50,6 +51,18 @@ What follows -- goes to `cargo test`, in place of --workspace if it selects pack
         #[arg(last = true)]
         args: Vec<String>,
     },
+    /// Draw the pictures of docs/challenge.md from the reference of the challenge
+    #[command(after_help = "\
+Examples:
+  cargo xtask figures
+  cargo xtask figures --check
+
+Writes docs/images. Equal bytes on every machine, so a test compares what is committed with what is drawn.")]
+    Figures {
+        /// Write nothing; fail if a picture is not what would be drawn
+        #[arg(long)]
+        check: bool,
+    },
     /// Set up, build, and run a network on this machine
     #[command(
         disable_help_flag = true,
@@ -82,6 +95,8 @@ fn run(task: &Task) -> anyhow::Result<()> {
         Task::Setup => setup().map(drop),
         Task::Check => check(),
         Task::Test { args } => test(args),
+        Task::Figures { check: true } => figures::check(&root()?),
+        Task::Figures { check: false } => figures::write(&root()?),
         Task::Localnet { args } => localnet(args),
     }
 }
