@@ -1,4 +1,4 @@
-//! What is wrong with the published scheme, in numbers that `docs/pow2.md` reports. Every seed is fixed.
+//! What is wrong with the published scheme, in numbers that `docs/hardness.md` reports. Every seed is fixed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 use std::collections::BTreeSet;
 

@@ -18,8 +18,10 @@ use anyhow::{Context as _, ensure};
 /// Where the pictures are.
 const FOLDER: &str = "docs/images";
 
-/// Pictures by the names of their files.
-fn all() -> anyhow::Result<[(&'static str, String); 5]> {
+/// A picture by the name of its file.
+type Picture = (&'static str, String);
+
+fn draw() -> anyhow::Result<[Picture; 5]> {
     Ok([
         ("sphere.svg", sphere::draw()?),
         ("distances.svg", distances::draw()?),
@@ -29,13 +31,18 @@ fn all() -> anyhow::Result<[(&'static str, String); 5]> {
     ])
 }
 
-/// Writes the pictures under the root of the repository.
+/// Writes the pictures under the root of the repository, or only compares them with what is there.
 ///
 /// # Errors
-/// A file cannot be written.
-pub(crate) fn write(root: &Path) -> anyhow::Result<()> {
+/// A file cannot be written; or the first one that is missing or not current, and what to do.
+pub(crate) fn run(root: &Path, check: bool) -> anyhow::Result<()> {
+    let pictures = draw()?;
+    if check { compare(root, &pictures) } else { write(root, &pictures) }
+}
+
+fn write(root: &Path, pictures: &[Picture]) -> anyhow::Result<()> {
     std::fs::create_dir_all(root.join(FOLDER)).with_context(|| format!("cannot make {FOLDER}"))?;
-    for (name, text) in all()? {
+    for (name, text) in pictures {
         let path = root.join(FOLDER).join(name);
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         eprintln!("{}", path.display());
@@ -43,16 +50,12 @@ pub(crate) fn write(root: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Compares the pictures under the root of the repository with what would be written.
-///
-/// # Errors
-/// The first file that is missing or differs, and what to do.
-pub(crate) fn check(root: &Path) -> anyhow::Result<()> {
-    for (name, text) in all()? {
+fn compare(root: &Path, pictures: &[Picture]) -> anyhow::Result<()> {
+    for (name, text) in pictures {
         let path = root.join(FOLDER).join(name);
-        let found =
-            std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        ensure!(found == text, "{} is not current: run `cargo xtask figures`", path.display());
+        let remedy = || format!("{} is not current: run `cargo xtask figures`", path.display());
+        let found = std::fs::read_to_string(&path).with_context(remedy)?;
+        ensure!(found == *text, remedy());
     }
     Ok(())
 }
@@ -64,26 +67,31 @@ mod tests {
     #[test]
     fn committed_pictures_are_what_the_reference_gives() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        check(root).unwrap();
-        let named = std::fs::read_to_string(root.join("docs/challenge.md")).unwrap();
-        for (name, text) in all().unwrap() {
-            assert!(named.contains(&format!("images/{name}")), "docs/challenge.md does not show {name}");
+        let pictures = draw().unwrap();
+        compare(root, &pictures).unwrap();
+        let page = std::fs::read_to_string(root.join("docs/challenge.md")).unwrap();
+        for (name, text) in &pictures {
+            assert!(page.contains(&format!("(images/{name})")), "docs/challenge.md does not show {name}");
             assert!(
                 text.contains("<title") && text.contains("<desc"),
-                "{name} says nothing to a reader of screens"
+                "{name} says nothing to who cannot see it"
             );
         }
     }
 
     #[test]
-    fn a_stale_picture_is_named() {
+    fn a_stale_or_missing_picture_is_named() {
         let folder = std::env::temp_dir().join(format!("geodesic-figures-{}", std::process::id()));
-        write(&folder).unwrap();
-        check(&folder).unwrap();
-        let path = folder.join(FOLDER).join("seeds.svg");
-        std::fs::write(&path, "<svg/>").unwrap();
-        let error = check(&folder).unwrap_err().to_string();
-        assert!(error.contains("seeds.svg") && error.contains("cargo xtask figures"), "{error}");
+        let pictures = [("a.svg", "<svg>a</svg>".to_owned()), ("b.svg", "<svg>b</svg>".to_owned())];
+        write(&folder, &pictures).unwrap();
+        compare(&folder, &pictures).unwrap();
+        let path = folder.join(FOLDER).join("b.svg");
+        for change in [|path: &Path| std::fs::write(path, "<svg/>"), |path: &Path| std::fs::remove_file(path)]
+        {
+            change(&path).unwrap();
+            let error = compare(&folder, &pictures).unwrap_err().to_string();
+            assert!(error.contains("b.svg") && error.contains("cargo xtask figures"), "{error}");
+        }
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -95,8 +95,7 @@ fn run(task: &Task) -> anyhow::Result<()> {
         Task::Setup => setup().map(drop),
         Task::Check => check(),
         Task::Test { args } => test(args),
-        Task::Figures { check: true } => figures::check(&root()?),
-        Task::Figures { check: false } => figures::write(&root()?),
+        Task::Figures { check } => figures::run(&root()?, *check),
         Task::Localnet { args } => localnet(args),
     }
 }

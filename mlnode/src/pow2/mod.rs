@@ -1,5 +1,5 @@
 //! Profile `pow2-f16`: the published PoW 2.0 scheme, in floats, for comparison and interoperation. Never the default, and
-//! on no chain. `docs/pow2.md` tells how it differs from profile `exact`, with measured weaknesses.
+//! on no chain. `docs/challenge.md` tells how it differs from profile `exact`, `docs/hardness.md` has what was measured.
 
 mod engine;
 mod error;
