@@ -5,6 +5,8 @@ mod checkpoint;
 mod codec;
 mod db;
 mod error;
+#[cfg(feature = "floor")]
+mod floor;
 mod hash;
 mod load;
 mod merge;
@@ -25,6 +27,8 @@ mod tests;
 
 pub use codec::MAX_KEY;
 pub use error::{Error, Result};
+#[cfg(feature = "floor")]
+pub use floor::Floor;
 pub use hash::Hash;
 pub use options::{Options, Pruning};
 pub use proof::{Proof, ProofOp};

@@ -68,9 +68,10 @@ impl State {
         }
         let Some(top) = self.layers.pop() else { return };
         let Some(below) = self.layers.last_mut() else { return };
-        for (store, mut writes) in top.0 {
+        for (store, writes) in top.0 {
+            // One by one: `append` would build the larger map anew for each of many small ones.
             if let Some(into) = below.get_mut(store) {
-                into.append(&mut writes);
+                into.extend(writes);
             }
         }
     }

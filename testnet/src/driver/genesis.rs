@@ -99,6 +99,16 @@ pub(crate) fn init_chain(
     })
 }
 
+/// What CometBFT begins a network with that is not run here.
+///
+/// # Errors
+/// None in practice: a hash would have to be no key.
+pub fn genesis_request(spec: &Spec) -> Result<RequestInitChain> {
+    let operators =
+        (0..spec.stakes.len()).map(|i| Operator::new(i).map(Arc::new)).collect::<Result<Vec<_>>>()?;
+    init_chain(spec, &operators, &[])
+}
+
 fn consensus_params(spec: &Spec) -> ConsensusParams {
     ConsensusParams {
         block: Some(BlockParams { max_bytes: 4 << 20, max_gas: 400_000_000 }),

@@ -18,7 +18,7 @@ mod net;
 mod node;
 mod sets;
 
-pub use genesis::{Spec, create_validator, micro};
+pub use genesis::{Spec, create_validator, genesis_request, micro};
 pub use guild::{Guild, Habits, Sent, Serves};
 pub use invariants::{check, exported};
 pub use keys::{Operator, PREFIX, Wallet};
