@@ -6,6 +6,7 @@ use geodesic_proto::json::{Options, value_to_bytes};
 use geodesic_proto::prost::Message;
 use geodesic_proto::tendermint::types::ConsensusParams;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::deliver::{BlockGas, Deliver};
 use crate::router::{self, AppState};
@@ -87,11 +88,18 @@ fn deliver_gen_txs(ctx: &mut Ctx, verifier: &Verifier, gen_txs: &[Value]) -> Res
     Ok(())
 }
 
+/// The accounts of a genesis, unread: there may be millions.
+#[derive(serde::Deserialize)]
+struct Auth<'a> {
+    #[serde(borrow)]
+    accounts: Vec<&'a RawValue>,
+}
+
 /// The chain's bech32 prefix: that of the first account, else that of the first genesis transaction.
 fn prefix(app_state: &AppState, gen_txs: &[Value]) -> Result<String, String> {
-    let auth: Option<Value> = app_state.get("auth").and_then(|a| serde_json::from_str(a.get()).ok());
-    let account = auth.as_ref().and_then(|a| a.get("accounts")).and_then(|a| a.get(0));
-    if let Some(text) = account.and_then(|a| find_text(a, "address", 4)) {
+    let auth: Option<Auth<'_>> = app_state.get("auth").and_then(|a| serde_json::from_str(a.get()).ok());
+    let account = auth.and_then(|a| serde_json::from_str::<Value>(a.accounts.first()?.get()).ok());
+    if let Some(text) = account.as_ref().and_then(|a| find_text(a, "address", 4)) {
         return prefix_of(text);
     }
     let message =

@@ -67,7 +67,7 @@ pub fn sanitize(accounts: &mut [Account]) {
 /// # Errors
 /// [`GenesisError`] as [`validate`], or if the JSON is no such state.
 pub fn init(ctx: &mut Ctx, state: Option<&RawValue>) -> Result<(), GenesisError> {
-    let state = state.map_or_else(|| Ok(default()), |raw| json::from_json(raw.get())).map_err(fail)?;
+    let state = state.map_or_else(|| Ok(default()), |raw| json::from_long_json(raw.get())).map_err(fail)?;
     let mut accounts = validate(&state, &ctx.block.prefix)?;
     sanitize(&mut accounts);
     PARAMS.set(ctx, &state.params.unwrap_or_default()).map_err(fail)?;
@@ -102,6 +102,6 @@ pub fn export(ctx: &Ctx) -> Result<Box<RawValue>, StateError> {
 /// # Errors
 /// [`StateError::Invariant`] if it has no JSON form.
 pub fn raw(state: &GenesisState) -> Result<Box<RawValue>, StateError> {
-    let text = json::to_json(state).map_err(|e| StateError::Invariant(e.to_string()))?;
+    let text = json::to_long_json(state).map_err(|e| StateError::Invariant(e.to_string()))?;
     RawValue::from_string(text).map_err(|e| StateError::Invariant(e.to_string()))
 }

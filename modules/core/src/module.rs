@@ -141,7 +141,8 @@ pub fn parse_genesis<T: Message + Name + Default>(
     state: Option<&RawValue>,
 ) -> Result<T, GenesisError> {
     let Some(state) = state else { return Ok(T::default()) };
-    geodesic_proto::json::from_json(state.get()).map_err(|e| GenesisError { module, reason: e.to_string() })
+    geodesic_proto::json::from_long_json(state.get())
+        .map_err(|e| GenesisError { module, reason: e.to_string() })
 }
 
 /// A module's state as JSON.
@@ -149,6 +150,6 @@ pub fn parse_genesis<T: Message + Name + Default>(
 /// # Errors
 /// [`StateError::Invariant`] if the message cannot be printed.
 pub fn genesis_json<T: Message + Name>(state: &T) -> Result<Box<RawValue>, StateError> {
-    let text = geodesic_proto::json::to_json(state).map_err(|e| StateError::Invariant(e.to_string()))?;
+    let text = geodesic_proto::json::to_long_json(state).map_err(|e| StateError::Invariant(e.to_string()))?;
     RawValue::from_string(text).map_err(|e| StateError::Invariant(e.to_string()))
 }

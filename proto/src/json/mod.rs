@@ -12,6 +12,7 @@
 //!
 //! Source: behaviour of gogoproto's `jsonpb` as the SDK 0.50 sets it up; `tests/fixtures/json.json` holds its answers.
 
+mod long;
 mod read;
 pub(crate) mod scalar;
 mod write;
@@ -21,6 +22,8 @@ use serde_json::Value;
 
 use crate::schema::{self, Schema};
 use crate::wire::WireError;
+
+pub use long::{from_long_json, to_long_json};
 
 /// Deepest nesting of messages read or written, those inside `Any` counted.
 pub const MAX_DEPTH: u32 = 64;

@@ -15,6 +15,10 @@ use clap::Parser;
 use figure::{FIGURES, Measured};
 use indicatif::{ProgressBar, ProgressStyle};
 
+/// As in `geod`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measure the figures of docs/performance.md
 #[derive(Parser)]
 #[command(
