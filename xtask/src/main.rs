@@ -78,6 +78,20 @@ Examples:
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Set up, build for release, and measure what docs/performance.md shows
+    #[command(
+        disable_help_flag = true,
+        after_help = "\
+Examples:
+  cargo xtask bench
+  cargo xtask bench check_tx_us block_100k_us --json figures.json
+  cargo xtask bench --list"
+    )]
+    Bench {
+        /// Arguments of the program `bench`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -97,6 +111,7 @@ fn run(task: &Task) -> anyhow::Result<()> {
         Task::Test { args } => test(args),
         Task::Figures { check } => figures::run(&root()?, *check),
         Task::Localnet { args } => localnet(args),
+        Task::Bench { args } => bench(args),
     }
 }
 
@@ -137,6 +152,14 @@ fn localnet(args: &[String]) -> anyhow::Result<()> {
     let cometbft = setup()?;
     exec::run(&mut programs())?;
     let program = target_dir()?.join("debug/localnet");
+    let error = Command::new(&program).args(args).env("COMETBFT", cometbft).exec();
+    Err(error).with_context(|| format!("cannot start {}", program.display()))
+}
+
+fn bench(args: &[String]) -> anyhow::Result<()> {
+    let cometbft = setup()?;
+    exec::run(cargo().args(["build", "--release", "--locked", "--workspace", "--bins"]))?;
+    let program = target_dir()?.join("release/bench");
     let error = Command::new(&program).args(args).env("COMETBFT", cometbft).exec();
     Err(error).with_context(|| format!("cannot start {}", program.display()))
 }

@@ -6,7 +6,7 @@ mod floor;
 mod ledger;
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
@@ -45,6 +45,9 @@ struct Cli {
     /// Measure one group and print its figures as lines of JSON
     #[arg(long, hide = true)]
     group: Option<String>,
+    /// Folder that another group left
+    #[arg(long, hide = true)]
+    dir: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -59,7 +62,7 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> Result<()> {
     if let Some(group) = &cli.group {
-        return measure(group);
+        return measure(group, cli.dir.as_deref());
     }
     for name in &cli.names {
         ensure!(
@@ -81,7 +84,9 @@ fn run(cli: &Cli) -> Result<()> {
     }
     let mut measured = Measured::default();
     for group in &groups {
-        measured.extend(child(group)?);
+        let bar = spinner(group)?;
+        measured.extend(child(&["--group", group])?);
+        bar.finish_and_clear();
     }
     measured.derive();
     let shown = measured.figures(&wanted);
@@ -93,32 +98,36 @@ fn run(cli: &Cli) -> Result<()> {
     Ok(())
 }
 
-/// Measures a group in a process of its own, so that memory and caches are its own too.
-fn child(group: &str) -> Result<Measured> {
-    let bar =
-        if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+/// Shows what is measured, since it takes long.
+fn spinner(group: &str) -> Result<ProgressBar> {
+    let bar = if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
     bar.set_style(ProgressStyle::with_template("{spinner} {msg} {elapsed}")?);
     bar.set_message(format!("measuring {group}"));
     bar.enable_steady_tick(Duration::from_millis(200));
+    Ok(bar)
+}
+
+/// Measures in a process of its own, so that memory and caches are its own too.
+pub(crate) fn child(args: &[&str]) -> Result<Measured> {
     let output = Command::new(std::env::current_exe()?)
-        .args(["--group", group])
+        .args(args)
         .stderr(Stdio::inherit())
         .output()
         .context("cannot start the measurement")?;
-    bar.finish_and_clear();
     if !output.status.success() {
-        bail!("measuring {group} failed: {}", output.status);
+        bail!("measuring {} failed: {}", args.join(" "), output.status);
     }
     Measured::read(&String::from_utf8(output.stdout)?)
 }
 
-fn measure(group: &str) -> Result<()> {
+fn measure(group: &str, dir: Option<&Path>) -> Result<()> {
     let measured = match group {
         "check" => blocks::check_tx()?,
         "10k" => blocks::blocks("10k", 10_000)?,
         "100k" => blocks::blocks("100k", 100_000)?,
         "1m" => blocks::blocks("1m", 1_000_000)?,
         "abci" => abci::calls()?,
+        "later" => blocks::later(dir.context("--dir")?)?,
         other => bail!("no group is called {other}"),
     };
     measured.print()
