@@ -1,12 +1,13 @@
 //! Where bytes of a stranger enter. Each function takes any bytes and must return; what it asserts are laws that hold for all of
 //! them. The fuzz targets and `abci-app/tests/hostile.rs` run the same functions.
 
-use geodesic_app::router::AppMsg;
+use geodesic_app::router::{self, AppMsg};
 use geodesic_app::tx::sign::{SignerData, sign_bytes};
 use geodesic_app::tx::{self, TxMsg as _};
 use geodesic_auth::PubKey;
 use geodesic_challenge::{Commitment, Distance, Leaf, Node, Path, RTarget};
 use geodesic_core::{Address, BlockInfo, Ctx, MemStore, State};
+use geodesic_proto::amino::MAX_BYTES;
 use geodesic_proto::cosmos::tx::v1beta1::TxRaw;
 use geodesic_proto::geodesic::seeds::v1::MsgBeacon;
 use geodesic_proto::json::{Options, bytes_to_json, json_to_bytes};
@@ -20,10 +21,11 @@ use tendermint_proto::v0_38::abci::Request;
 pub(crate) type Entry = (&'static str, fn(&[u8]));
 
 /// Every entry.
-pub(crate) const ALL: [Entry; 7] = [
+pub(crate) const ALL: [Entry; 8] = [
     ("transaction", transaction),
     ("strict_walker", strict_walker),
     ("amino", amino),
+    ("amino_transaction", amino_transaction),
     ("abci_request", abci_request),
     ("commitment_proof", commitment_proof),
     ("vote_extension", vote_extension),
@@ -81,6 +83,24 @@ pub(crate) fn amino(data: &[u8]) {
     let Some((name, bytes)) = named(data) else { return };
     if let Ok(text) = amino_json::any(&Any { type_url: format!("/{name}"), value: bytes.to_vec() }) {
         assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), "{text}");
+    }
+}
+
+/// A transaction of amino, as binary and as JSON. What binary says in JSON reads back, and says the same.
+pub(crate) fn amino_transaction(data: &[u8]) {
+    if let Ok(json) = router::amino().to_json(data)
+        && json.len() <= MAX_BYTES
+    {
+        let binary = router::amino().to_binary(&json);
+        let binary = binary.unwrap_or_else(|e| panic!("{json} is written, but not read: {e}"));
+        // Bytes that are no UTF-8 are escaped, the character that they become is not.
+        let plain = |json: String| json.replace("\\ufffd", "\u{fffd}");
+        assert_eq!(router::amino().to_json(&binary).map(plain), Ok(plain(json)));
+    }
+    if let Ok(json) = std::str::from_utf8(data)
+        && let Ok(binary) = router::amino().to_binary(json)
+    {
+        let _ = router::amino().to_json(&binary);
     }
 }
 

@@ -1,9 +1,11 @@
 //! One table of modules: decoding, signers, execution, blocks, genesis and queries all follow from it.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use geodesic_core::address::AddressError;
 use geodesic_core::{Address, Ctx, GenesisError, Module, QueryError, Sdk, StateError, StoreId, TxError};
+use geodesic_proto::amino::Codec;
 use geodesic_proto::prost_types::Any;
 use serde_json::value::RawValue;
 
@@ -61,6 +63,12 @@ macro_rules! modules {
         pub fn is_known(type_url: &str) -> bool {
             let name = type_url.trim_start_matches('/');
             $(<$module>::MESSAGES.contains(&name))||*
+        }
+
+        /// Amino of the messages that the modules execute.
+        pub fn amino() -> &'static Codec {
+            static CODEC: OnceLock<Codec> = OnceLock::new();
+            CODEC.get_or_init(|| Codec::new([$(<$module>::MESSAGES),*].into_iter().flatten().copied()))
         }
 
         /// Names of the modules, in the order of genesis.

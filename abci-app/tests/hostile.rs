@@ -190,6 +190,17 @@ fn write_the_corpus() {
         let text = bytes_to_json(&name, &bytes, Options::default());
         write("json", &name, &line(text.as_deref().unwrap_or("{}").as_bytes()));
     }
+    let amino: serde_json::Value =
+        serde_json::from_str(include_str!("../../proto/tests/fixtures/amino.json")).unwrap();
+    let of = |row: &serde_json::Value, key: &str| row[key].as_str().unwrap_or("").to_owned();
+    let picked = ["several messages", "nested multisig", "/cosmos.staking.v1beta1.MsgCreateValidator"];
+    for row in amino["decode"].as_array().unwrap() {
+        if let Some(name) = picked.iter().find(|name| of(row, "name") == **name) {
+            let name = name.rsplit('/').next().unwrap().replace(' ', "-");
+            write("amino_transaction", &name, &hex::decode(of(row, "hex")).unwrap());
+            write("amino_transaction", &format!("{name}-json"), of(row, "json").as_bytes());
+        }
+    }
     for (name, value) in [
         ("check-tx", pb::request::Value::CheckTx(pb::RequestCheckTx { tx: vec![1; 40].into(), r#type: 1 })),
         (

@@ -58,12 +58,12 @@ pub fn text(value: &str) -> String {
 }
 
 /// An option of a message or field, if it is set.
-fn option(options: &DynamicMessage, name: &str) -> Option<Value> {
+pub(crate) fn option(options: &DynamicMessage, name: &str) -> Option<Value> {
     let extension: ExtensionDescriptor = pool().get_extension_by_name(name)?;
     options.has_extension(&extension).then(|| options.get_extension(&extension).into_owned())
 }
 
-fn text_option(options: &DynamicMessage, name: &str) -> Option<String> {
+pub(crate) fn text_option(options: &DynamicMessage, name: &str) -> Option<String> {
     option(options, name).and_then(|v| v.as_str().map(str::to_owned))
 }
 

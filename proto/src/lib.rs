@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod amino;
 pub mod amino_json;
 pub mod any;
 pub mod json;

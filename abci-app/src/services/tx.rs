@@ -14,7 +14,7 @@ use super::{comet, found};
 use crate::block;
 use crate::deliver::{BlockGas, Deliver};
 use crate::query::QueryEnv;
-use crate::router::AppMsg;
+use crate::router::{self, AppMsg};
 
 pub(super) fn call(
     env: &QueryEnv<'_>,
@@ -47,6 +47,22 @@ pub(super) fn call(
         "TxEncode" => answer(request, |r: pb::TxEncodeRequest| {
             let tx = r.tx.ok_or_else(|| QueryError::InvalidArgument("invalid empty tx".to_owned()))?;
             Ok(pb::TxEncodeResponse { tx_bytes: encode(tx) })
+        }),
+        "TxDecodeAmino" => answer(request, |r: pb::TxDecodeAminoRequest| {
+            if r.amino_binary.is_empty() {
+                return Err(QueryError::InvalidArgument("invalid empty tx bytes".to_owned()));
+            }
+            let amino_json = router::amino().to_json(&r.amino_binary);
+            let amino_json = amino_json.map_err(|e| QueryError::InvalidArgument(e.to_string()))?;
+            Ok(pb::TxDecodeAminoResponse { amino_json })
+        }),
+        "TxEncodeAmino" => answer(request, |r: pb::TxEncodeAminoRequest| {
+            if r.amino_json.is_empty() {
+                return Err(QueryError::InvalidArgument("invalid empty tx json".to_owned()));
+            }
+            let amino_binary = router::amino().to_binary(&r.amino_json);
+            let amino_binary = amino_binary.map_err(|e| QueryError::InvalidArgument(e.to_string()))?;
+            Ok(pb::TxEncodeAminoResponse { amino_binary })
         }),
         other => Err(unknown_method(&format!("/cosmos.tx.v1beta1.Service/{other}"))),
     }
