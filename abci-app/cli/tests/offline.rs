@@ -117,6 +117,26 @@ fn keys_are_shown_as_simd_shows_them() {
 }
 
 #[test]
+fn a_signer_who_does_not_pay_signs_as_with_simd() {
+    let home = Home::new();
+    let (k1, k2) = (home.address("k1", "acc"), home.address("k2", "acc"));
+    let send = [&["tx", "bank", "send", &k1, &k2, "5stake", "--aux"], &PLACE[..]].concat();
+    let with = |flags: &[&str]| home.ok(&[&send[..], flags].concat());
+    let aux: Value = serde_json::from_str(&with(&[])).unwrap();
+    assert_eq!(aux, serde_json::from_str::<Value>(&simd("aux.json")).unwrap());
+    let amino: Value = serde_json::from_str(&with(&["--sign-mode", "amino-json"])).unwrap();
+    assert_eq!(amino, serde_json::from_str::<Value>(&simd("aux_amino.json")).unwrap());
+    // simd leaves out what the flags say of the body; a signature that covers less than was asked for helps nobody.
+    let noted: Value = serde_json::from_str(&with(&["--note", "n", "--timeout-height", "9"])).unwrap();
+    assert_ne!(noted["sign_doc"]["body_bytes"], aux["sign_doc"]["body_bytes"]);
+    let direct = home.refused(&[&send[..], &["--sign-mode", "direct"]].concat());
+    assert!(direct.contains("--aux signs with direct-aux or amino-json, not with direct"), "{direct}");
+    let group = home.address("group", "acc");
+    let of_group = [&["tx", "bank", "send", &group, &k2, "5stake", "--aux"], &PLACE[..]].concat();
+    assert!(home.refused(&of_group).contains("group is a group"));
+}
+
+#[test]
 fn generated_transactions_are_those_of_simd() {
     let home = Home::new();
     let of = |name: &str| home.address(name, "acc");

@@ -3,6 +3,7 @@
 pub mod account_key;
 pub mod address;
 pub mod armor;
+pub mod aux_signer;
 pub mod coins;
 pub mod files;
 pub mod grpc;

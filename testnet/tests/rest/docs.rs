@@ -9,12 +9,6 @@ use geodesic_core::QueryError;
 use super::SERVICES;
 use super::support::Rest;
 
-/// Why nobody answers a method of the interface here; `None` if somebody does.
-pub(crate) fn not_served(grpc: &str) -> Option<&'static str> {
-    let amino = ["/TxEncodeAmino", "/TxDecodeAmino"].iter().any(|method| grpc.ends_with(method));
-    amino.then_some("amino's binary form has not been signed or sent since SDK 0.40")
-}
-
 const HEAD: &str = "# REST
 
 Every path of the Cosmos SDK's services that `google.api.http` annotations name, made from the descriptors by
@@ -35,13 +29,11 @@ fn rendered(rest: &Rest) -> String {
         write!(out, "\n## {service}\n| | path | method | |\n|---|---|---|---|\n").unwrap();
         for row in rows.iter().filter(|row| row.grpc.split('/').nth(1) == Some(service)) {
             let method = row.grpc.rsplit('/').next().unwrap();
-            let served = match (env.grpc(&row.grpc, &[], 0), not_served(&row.grpc)) {
-                _ if row.hidden => "not served: another path has the same form, in the SDK too".to_owned(),
-                (Err(QueryError::Unimplemented(_)), Some(why)) => format!("not served: {why}"),
-                (Err(QueryError::Unimplemented(_)), None) => panic!("{} has no reason", row.grpc),
-                (_, Some(_)) => panic!("{} is served now", row.grpc),
-                _ if super::OF_COMETBFT.contains(&row.grpc.as_str()) => "by CometBFT".to_owned(),
-                _ => "served".to_owned(),
+            let served = match env.grpc(&row.grpc, &[], 0) {
+                _ if row.hidden => "not served: another path has the same form, in the SDK too",
+                Err(QueryError::Unimplemented(_)) => panic!("nobody answers {}", row.grpc),
+                _ if super::OF_COMETBFT.contains(&row.grpc.as_str()) => "by CometBFT",
+                _ => "served",
             };
             writeln!(out, "| {} | `{}` | `{method}` | {served} |", row.verb, row.path).unwrap();
         }

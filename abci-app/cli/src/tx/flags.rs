@@ -37,6 +37,9 @@ pub struct TxFlags {
     /// Write the unsigned transaction to standard output
     #[arg(long, conflicts_with = "dry_run")]
     pub(super) generate_only: bool,
+    /// Write a signature for a transaction whose fee another pays, instead of sending one
+    #[arg(long, conflicts_with_all = ["generate_only", "dry_run"])]
+    pub(super) aux: bool,
     /// Only tell the gas that a trial run uses
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -64,8 +67,8 @@ pub struct TxFlags {
     /// Who pays the fee and signs too: address or name of a key
     #[arg(long, value_name = "ACCOUNT")]
     pub(super) fee_payer: Option<String>,
-    /// How to sign [default: direct, amino-json for groups]
-    #[arg(long, value_name = "direct|amino-json", hide_short_help = true)]
+    /// How to sign [default: direct, amino-json for groups, direct-aux with --aux]
+    #[arg(long, value_name = "direct|amino-json|direct-aux", hide_short_help = true)]
     pub(super) sign_mode: Option<String>,
     /// Write the result to a file
     #[arg(long, value_name = "FILE", hide_short_help = true)]

@@ -17,6 +17,7 @@ use geodesic_proto::json::{self, Options, value_to_bytes};
 use geodesic_proto::prost_types::Any;
 use serde_json::Value;
 
+use super::aux_signer::aux;
 use super::files::{tx_json, write};
 use super::flags::{GasFlag, TxFlags};
 use crate::context::Context;
@@ -27,7 +28,7 @@ pub(super) struct From {
     /// Address.
     pub(super) address: String,
     /// The key of that name, unless only an address was given where nothing is signed.
-    key: Option<(String, AccountKey)>,
+    pub(super) key: Option<(String, AccountKey)>,
 }
 
 impl From {
@@ -86,6 +87,10 @@ pub(super) async fn send(
     from: &From,
     messages: Vec<Any>,
 ) -> anyhow::Result<()> {
+    if flags.aux {
+        check_note(flags)?;
+        return aux(ctx, flags, from, &draft(ctx, flags, messages)?).await;
+    }
     check(flags)?;
     if flags.offline && !flags.generate_only {
         bail!("nothing can be sent with --offline; add --generate-only, then use: geod tx sign --offline");
@@ -123,12 +128,17 @@ pub(super) fn check(flags: &TxFlags) -> anyhow::Result<()> {
     if !(flags.gas_adjustment >= 1.0 && flags.gas_adjustment <= 100.0) {
         bail!("gas adjustment {} is not between 1 and 100", flags.gas_adjustment);
     }
-    if is_mnemonic(&flags.note) {
-        bail!("cannot provide a valid mnemonic seed in the memo field: everyone would read it");
-    }
+    check_note(flags)?;
     match flags.broadcast_mode.as_deref() {
         None | Some("sync" | "async") => Ok(()),
         Some(other) => bail!("broadcast mode {other:?} is neither sync nor async"),
+    }
+}
+
+fn check_note(flags: &TxFlags) -> anyhow::Result<()> {
+    match is_mnemonic(&flags.note) {
+        true => bail!("cannot provide a valid mnemonic seed in the memo field: everyone would read it"),
+        false => Ok(()),
     }
 }
 

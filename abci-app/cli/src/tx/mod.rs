@@ -1,5 +1,6 @@
 //! `geod tx`: transactions of every module.
 
+mod aux_signer;
 mod bank;
 mod files;
 mod flags;
