@@ -119,8 +119,7 @@ pub(super) struct Layouts {
 
 impl Layouts {
     pub(super) fn new<'a>(messages: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut all = Self::default();
-        all.layouts = vec![
+        let layouts = vec![
             Layout { name: "legacytx.StdTx".to_owned(), fields: Vec::new() },
             Layout {
                 name: "legacytx.StdFee".to_owned(),
@@ -139,6 +138,7 @@ impl Layouts {
                 ],
             },
         ];
+        let mut all = Self { layouts, ..Self::default() };
         let coin = Type::Struct(all.message("cosmos.base.v1beta1.Coin"));
         if let Some(amount) = all.layouts.get_mut(STD_FEE).and_then(|fee| fee.fields.first_mut()) {
             amount.ty = coin;
