@@ -2,8 +2,12 @@
 
 mod checks;
 mod cpu;
+#[cfg(any(test, feature = "cuda"))]
+mod cuda;
+pub mod devices;
 pub mod engine;
 mod faults;
+mod generation;
 mod kernels;
 mod limit;
 pub mod metrics;
@@ -19,4 +23,4 @@ mod worker;
 
 pub use checks::{RECOMPUTE_MAX, REPLY_BYTES_MAX, shape_message};
 pub use cpu::CpuEngine;
-pub use server::{Config, Handle, ServeError, Tls, serve};
+pub use server::{Config, Handle, ServeError, Tls, serve, serve_on};

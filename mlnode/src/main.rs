@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use geodesic_challenge::Shape;
+use geodesic_mlnode::devices::{self, Choice, Limits};
 use geodesic_mlnode::engine::{Challenge, Engine, NonceId};
-use geodesic_mlnode::{Config, CpuEngine, Tls, serve};
+use geodesic_mlnode::{Config, Tls, serve};
 use tools::{Bar, Output, VECTORS_EXAMPLES, Vectors, built_in, self_test};
 use tracing_subscriber::EnvFilter;
 
@@ -60,15 +62,18 @@ const SERVE_EXAMPLES: &str = "Examples:
 
 #[derive(Args)]
 struct Compute {
-    /// Threads that compute [default: all cores]
+    /// Devices that compute: auto (all GPUs, or the processor where there is none), cpu, cuda:0 or cuda:0,1
+    #[arg(long, default_value = "auto")]
+    device: Choice,
+    /// Threads that compute on the processor [default: all cores]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
     /// Nonces a batch [default: what suits the shape]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     batch: Option<u16>,
-    /// Memory for weights and activations, MiB
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), default_value_t = 4096)]
-    max_memory_mib: u32,
+    /// Memory for weights and activations on each device, MiB [default: 4096 on the processor, what is free on a GPU]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    max_memory_mib: Option<u32>,
 }
 
 #[derive(Args)]
@@ -116,12 +121,13 @@ impl Compute {
         self.threads.map_or_else(|| Config::default().threads, usize::from)
     }
 
-    fn max_memory(&self) -> u64 {
-        u64::from(self.max_memory_mib) << 20
+    fn limits(&self) -> Limits {
+        let max_memory = self.max_memory_mib.map(|mib| u64::from(mib) << 20);
+        Limits { threads: self.threads(), batch: self.batch.map(usize::from), max_memory }
     }
 
-    fn engine(&self) -> CpuEngine {
-        CpuEngine::new(self.threads(), self.batch.map(usize::from), self.max_memory())
+    fn engines(&self) -> anyhow::Result<Vec<Box<dyn Engine>>> {
+        Ok(devices::open(&self.device, &self.limits())?)
     }
 }
 
@@ -134,7 +140,8 @@ impl Serve {
             threads: self.compute.threads(),
             batch: self.compute.batch.map(usize::from),
             queue_limit: usize::from(self.queue),
-            max_memory: self.compute.max_memory(),
+            max_memory: self.compute.limits().max_memory,
+            device: self.compute.device,
             metrics: self.metrics,
             #[cfg(feature = "faults")]
             fake_leaves: self.fault_fake_leaves,
@@ -179,9 +186,14 @@ async fn run_server(config: Config) -> anyhow::Result<()> {
     }
 }
 
+/// Measures one device after the other.
 fn bench(args: &Bench, output: Output) -> anyhow::Result<()> {
     let shape = built_in(&args.shape)?;
-    let mut engine = args.compute.engine();
+    let mut engines = args.compute.engines()?;
+    engines.iter_mut().try_for_each(|engine| bench_on(args, shape, engine.as_mut(), output))
+}
+
+fn bench_on(args: &Bench, shape: Shape, engine: &mut dyn Engine, output: Output) -> anyhow::Result<()> {
     let challenge = Challenge { shape, epoch_key: [0; 32] };
     engine.load(&challenge)?;
     let batch = engine.batch(&shape) as u64;

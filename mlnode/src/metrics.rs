@@ -16,6 +16,10 @@ pub const WEIGHTS_SECONDS: &str = "geodesic_mlnode_weights_seconds";
 pub const QUEUE_DEPTH: &str = "geodesic_mlnode_queue_depth";
 /// Requests refused, by reason.
 pub const REFUSED: &str = "geodesic_mlnode_refused_total";
+/// Devices in service.
+pub const DEVICES: &str = "geodesic_mlnode_devices";
+/// Devices that failed and were taken out of service, by number.
+pub const DEVICE_FAILURES: &str = "geodesic_mlnode_device_failures_total";
 
 /// Installs the recorder and serves it at `http://address/metrics`. Must run inside a tokio runtime.
 ///
@@ -29,6 +33,8 @@ pub fn install(address: SocketAddr) -> Result<(), BuildError> {
     describe_histogram!(WEIGHTS_SECONDS, "seconds that generating the weights of a challenge took");
     describe_gauge!(QUEUE_DEPTH, "jobs waiting or running");
     describe_counter!(REFUSED, "requests refused, by reason");
+    describe_gauge!(DEVICES, "devices in service");
+    describe_counter!(DEVICE_FAILURES, "devices that failed and were taken out of service, by number");
     ::metrics::gauge!(QUEUE_DEPTH).set(0.0);
     Ok(())
 }

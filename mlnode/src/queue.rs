@@ -1,26 +1,40 @@
-//! Jobs between the service and the device: two bounded queues, of which generation waits for everything else.
+//! Jobs between the service and the devices: two bounded queues, of which generation waits for everything else.
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use geodesic_challenge::{Address, Hash};
+use geodesic_challenge::{Address, Hash, Shape};
 use geodesic_proto::geodesic::mlnode::v1::{GenerateResponse, InitResponse, RecomputeResponse};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tonic::Status;
 
 use crate::engine::{Challenge, NonceId};
+use crate::generation::{Claim, Generate, Generation};
 use crate::metrics;
 
 /// Work that does not wait for generation.
 pub(crate) enum Urgent {
-    /// Prepare weights.
-    Init {
-        challenge: Challenge,
-        reply: oneshot::Sender<Result<InitResponse, Status>>,
-        deadline: Option<Instant>,
-    },
+    /// Prepare weights, on the device that takes it; others do so with their first range.
+    Init(Init),
     /// Score chosen nonces.
     Recompute(Recompute),
+}
+
+impl Urgent {
+    /// Answers with an error.
+    fn fail(self, status: Status) {
+        match self {
+            Self::Init(job) => drop(job.reply.send(Err(status))),
+            Self::Recompute(job) => drop(job.reply.send(Err(status))),
+        }
+    }
+}
+
+/// Weights to prepare.
+pub(crate) struct Init {
+    pub(crate) challenge: Challenge,
+    pub(crate) reply: oneshot::Sender<Result<InitResponse, Status>>,
+    pub(crate) deadline: Option<Instant>,
 }
 
 /// Chosen nonces to score.
@@ -34,36 +48,10 @@ pub(crate) struct Recompute {
     pub(crate) deadline: Option<Instant>,
 }
 
-/// Consecutive nonces to score, batch by batch.
-pub(crate) struct Generate {
-    pub(crate) challenge: Challenge,
-    pub(crate) participant: Address,
-    pub(crate) node_id: u32,
-    pub(crate) next: u64,
-    /// First nonce not to compute.
-    pub(crate) end: u64,
-    pub(crate) batches: mpsc::Sender<GenerateResponse>,
-    /// How the stream ends when it does not end well.
-    pub(crate) outcome: Arc<OnceLock<Status>>,
-    pub(crate) deadline: Option<Instant>,
-}
-
-impl Generate {
-    /// Ends the stream with `status`.
-    pub(crate) fn fail(self, status: Status) {
-        let _ = self.outcome.set(status);
-    }
-
-    /// Whether the device should take it up: to compute a batch there is room for, or to end it.
-    fn is_ready(&self, now: Instant) -> bool {
-        self.batches.capacity() > 0 || self.batches.is_closed() || self.deadline.is_some_and(|d| d <= now)
-    }
-}
-
-/// What the device does next.
+/// What a device does next.
 pub(crate) enum Work {
     Urgent(Urgent),
-    Generate(Generate),
+    Generate(Claim),
 }
 
 /// Numbers for Status.
@@ -76,29 +64,73 @@ pub(crate) struct Progress {
     pub(crate) nonces_per_s: f64,
 }
 
+/// A device as the queue sees it.
+struct Device {
+    name: String,
+    /// Nonces per second over its last batches.
+    speed: f64,
+    /// Why it is out of service.
+    failed: Option<String>,
+}
+
 #[derive(Default)]
 struct State {
     urgent: VecDeque<Urgent>,
-    generate: VecDeque<Generate>,
-    /// The device works on one of these now.
-    urgent_runs: bool,
-    generate_runs: bool,
-    /// The generation that runs must not be taken up again.
-    stop_running: bool,
+    urgent_running: usize,
+    /// All generations that are not over, also those of which everything is taken. Their turn goes round.
+    generate: VecDeque<Generation>,
+    /// Number of the next generation.
+    next_id: u64,
+    devices: Vec<Device>,
+    /// Threads of devices that have not ended.
+    threads: usize,
     draining: bool,
+    /// Why no device is in service.
+    stranded: Option<String>,
     progress: Progress,
 }
 
 impl State {
     fn depth(&self) -> usize {
-        self.urgent.len()
-            + self.generate.len()
-            + usize::from(self.urgent_runs)
-            + usize::from(self.generate_runs)
+        self.urgent.len() + self.urgent_running + self.generate.len()
+    }
+
+    /// Ends generations whose reader is gone or whose deadline has passed.
+    fn sweep(&mut self) {
+        let now = Instant::now();
+        for generation in std::mem::take(&mut self.generate) {
+            match generation {
+                gone if gone.is_dropped() => drop(gone),
+                late if late.is_late(now) => late.fail(self::late()),
+                going => self.generate.push_back(going),
+            }
+        }
+    }
+
+    /// A range of the first generation that has one to give, which then waits for its next turn.
+    fn claim(&mut self, batch: &dyn Fn(&Shape) -> u64) -> Option<Claim> {
+        for at in 0..self.generate.len() {
+            let generation = self.generate.get_mut(at)?;
+            let count = batch(&generation.challenge().shape);
+            if let Some(claim) = generation.take(count) {
+                self.generate.remove(at).into_iter().for_each(|taken| self.generate.push_back(taken));
+                return Some(claim);
+            }
+        }
+        None
+    }
+
+    fn position(&self, claim: &Claim) -> Option<usize> {
+        self.generate.iter().position(|generation| generation.id == claim.id)
+    }
+
+    fn refuse_all(&mut self, status: &Status) {
+        std::mem::take(&mut self.generate).into_iter().for_each(|job| job.fail(status.clone()));
+        std::mem::take(&mut self.urgent).into_iter().for_each(|job| job.fail(status.clone()));
     }
 }
 
-/// The queues, shared by the service and the device's thread.
+/// The queues, shared by the service and the devices' threads.
 pub(crate) struct Queue {
     state: Mutex<State>,
     wake: Condvar,
@@ -111,16 +143,27 @@ pub(crate) struct Snapshot {
     pub(crate) depth: usize,
     pub(crate) draining: bool,
     pub(crate) progress: Progress,
+    /// The devices in words, with what is wrong with them.
+    pub(crate) devices: String,
 }
 
 fn stopped(draining: bool) -> Status {
     if draining { Status::unavailable("node is draining") } else { Status::aborted("generation was stopped") }
 }
 
+/// The caller's deadline passed first.
+pub(crate) fn late() -> Status {
+    Status::deadline_exceeded("the caller's deadline passed before the work was done")
+}
+
 impl Queue {
-    /// Takes at most `limit` jobs of each kind.
-    pub(crate) fn new(limit: usize) -> Self {
-        Self { state: Mutex::default(), wake: Condvar::new(), limit, done: watch::channel(false).0 }
+    /// Takes at most `limit` jobs of each kind, for the devices of these names, each of which has a thread.
+    pub(crate) fn new(limit: usize, devices: Vec<String>) -> Self {
+        let device = |name| Device { name, speed: 0.0, failed: None };
+        let devices: Vec<Device> = devices.into_iter().map(device).collect();
+        let state = State { threads: devices.len(), devices, ..State::default() };
+        ::metrics::gauge!(metrics::DEVICES).set(state.threads as f64);
+        Self { state: Mutex::new(state), wake: Condvar::new(), limit, done: watch::channel(false).0 }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -137,8 +180,12 @@ impl Queue {
         self.limit
     }
 
-    fn admit(&self, draining: bool, depth: usize, kind: &str) -> Result<(), Status> {
-        if draining {
+    fn admit(&self, state: &State, depth: usize, kind: &str) -> Result<(), Status> {
+        if let Some(reason) = &state.stranded {
+            ::metrics::counter!(metrics::REFUSED, "reason" => "no_device").increment(1);
+            return Err(Status::unavailable(reason));
+        }
+        if state.draining {
             ::metrics::counter!(metrics::REFUSED, "reason" => "draining").increment(1);
             return Err(Status::unavailable("node is draining"));
         }
@@ -155,10 +202,10 @@ impl Queue {
     /// Queues urgent work.
     ///
     /// # Errors
-    /// RESOURCE_EXHAUSTED when full, UNAVAILABLE when draining.
+    /// RESOURCE_EXHAUSTED when full, UNAVAILABLE when draining or without a device.
     pub(crate) fn push_urgent(&self, work: Urgent) -> Result<(), Status> {
         let mut state = self.lock();
-        self.admit(state.draining, state.urgent.len() + usize::from(state.urgent_runs), "recompute")?;
+        self.admit(&state, state.urgent.len() + state.urgent_running, "recompute")?;
         state.urgent.push_back(work);
         self.changed(&state);
         Ok(())
@@ -167,37 +214,39 @@ impl Queue {
     /// Queues a generation.
     ///
     /// # Errors
-    /// RESOURCE_EXHAUSTED when full, UNAVAILABLE when draining.
+    /// RESOURCE_EXHAUSTED when full, UNAVAILABLE when draining or without a device.
     pub(crate) fn push_generate(&self, job: Generate) -> Result<(), Status> {
         let mut state = self.lock();
-        self.admit(state.draining, state.generate.len() + usize::from(state.generate_runs), "generate")?;
-        state.generate.push_back(job);
+        self.admit(&state, state.generate.len(), "generate")?;
+        let id = state.next_id;
+        state.next_id += 1;
+        state.generate.push_back(Generation::new(id, job));
         self.changed(&state);
         Ok(())
     }
 
     /// Called by a stream that has taken a batch or was dropped: a generation may go on.
     pub(crate) fn poke(&self) {
-        drop(self.lock()); // so that the device is either before its look at the channels or asleep
+        drop(self.lock()); // so that a device is either before its look at the channels or asleep
         self.wake.notify_all();
     }
 
-    /// Waits for work; `None` when the node drains and nothing is left.
-    pub(crate) fn next(&self) -> Option<Work> {
+    /// Waits for work for a device that computes `batch` nonces of a shape a call; `None` when the node drains and
+    /// nothing is left.
+    pub(crate) fn next(&self, batch: &dyn Fn(&Shape) -> u64) -> Option<Work> {
         let mut state = self.lock();
         loop {
             if let Some(work) = state.urgent.pop_front() {
-                state.urgent_runs = true;
+                state.urgent_running += 1;
                 return Some(Work::Urgent(work));
             }
-            let now = Instant::now();
-            let ready = state.generate.iter().position(|job| job.is_ready(now));
-            if let Some(job) = ready.and_then(|at| state.generate.remove(at)) {
-                state.generate_runs = true;
-                state.stop_running = false;
-                return Some(Work::Generate(job));
+            state.sweep();
+            if let Some(claim) = state.claim(batch) {
+                return Some(Work::Generate(claim));
             }
-            if state.draining && state.generate.is_empty() {
+            // What runs elsewhere may come back, if that device fails.
+            if state.draining && state.generate.is_empty() && state.urgent_running == 0 {
+                self.changed(&state);
                 return None;
             }
             // Deadlines of generations whose reader is slow are looked at once a second.
@@ -206,19 +255,83 @@ impl Queue {
         }
     }
 
-    /// Reports that the device has done its piece of work; `again` puts an unfinished generation at the end.
-    pub(crate) fn finished(&self, again: Option<Generate>, update: impl FnOnce(&mut Progress)) {
+    /// Reports that urgent work was answered.
+    pub(crate) fn answered(&self, epoch_key: Option<Hash>, nonces: u64) {
         let mut state = self.lock();
-        let stop = std::mem::take(&mut state.stop_running);
-        state.urgent_runs = false;
-        state.generate_runs = false;
-        update(&mut state.progress);
-        match again {
-            Some(job) if stop => job.fail(stopped(state.draining)),
-            Some(job) => state.generate.push_back(job),
-            None => {}
+        state.urgent_running -= 1;
+        state.progress.nonces += nonces;
+        state.progress.epoch_key = epoch_key;
+        self.changed(&state);
+    }
+
+    /// Takes the result of a range that device `index` computed in `seconds`.
+    pub(crate) fn computed(&self, index: usize, claim: &Claim, batch: GenerateResponse, seconds: f64) {
+        let mut state = self.lock();
+        let count = batch.leaves.len() as u64;
+        let at = state.position(claim); // it may be over by now
+        if let Some(generation) = at.and_then(|at| state.generate.get_mut(at)) {
+            generation.put(claim, batch);
+            let (sent, is_over) = (generation.sent(), generation.is_complete() || generation.is_dropped());
+            state.progress.next_nonce = sent;
+            if is_over {
+                at.and_then(|at| state.generate.remove(at));
+            }
+        }
+        if let Some(device) = state.devices.get_mut(index) {
+            let speed = count as f64 / seconds.max(1e-9);
+            device.speed = if device.speed == 0.0 { speed } else { 0.9 * device.speed + 0.1 * speed };
+        }
+        let progress = &mut state.progress;
+        progress.epoch_key = Some(claim.challenge.epoch_key);
+        progress.node = Some((claim.participant, claim.node_id));
+        progress.nonces += count;
+        self.changed(&state);
+    }
+
+    /// Ends the generation of `claim` with `status`.
+    pub(crate) fn refused(&self, claim: &Claim, status: Status) {
+        let mut state = self.lock();
+        let at = state.position(claim);
+        if let Some(generation) = at.and_then(|at| state.generate.remove(at)) {
+            generation.fail(status);
         }
         self.changed(&state);
+    }
+
+    /// Takes device `index` out of service for `reason`; another one does what it had taken.
+    pub(crate) fn out_of_service(&self, index: usize, reason: String, work: Work) {
+        let mut state = self.lock();
+        match work {
+            Work::Urgent(job) => {
+                state.urgent_running -= 1;
+                state.urgent.push_front(job);
+            }
+            Work::Generate(claim) => {
+                let at = state.position(&claim);
+                if let Some(generation) = at.and_then(|at| state.generate.get_mut(at)) {
+                    generation.give_back(claim);
+                }
+            }
+        }
+        if let Some(device) = state.devices.get_mut(index) {
+            let name = &device.name;
+            tracing::error!(device = index, name, reason, "device is taken out of service");
+            device.failed = Some(reason);
+        }
+        let left = state.devices.iter().filter(|device| device.failed.is_none()).count();
+        ::metrics::gauge!(metrics::DEVICES).set(left as f64);
+        ::metrics::counter!(metrics::DEVICE_FAILURES, "device" => index.to_string()).increment(1);
+        if left == 0 {
+            let reason = format!("no device is in service, restart the node: {}", describe(&state.devices));
+            state.refuse_all(&Status::unavailable(&reason));
+            state.stranded = Some(reason);
+        }
+        self.changed(&state);
+    }
+
+    /// Why no device is in service, if none is.
+    pub(crate) fn stranded(&self) -> Option<String> {
+        self.lock().stranded.clone()
     }
 
     /// Stops all generation; with `drain` also refuses new work. Returns the number of generations stopped.
@@ -226,10 +339,7 @@ impl Queue {
         let mut state = self.lock();
         state.draining |= drain;
         let jobs = std::mem::take(&mut state.generate);
-        let running = usize::from(state.generate_runs && !state.stop_running);
-        state.stop_running = state.generate_runs;
-        let count = jobs.len() + running;
-        let status = stopped(state.draining);
+        let (count, status) = (jobs.len(), stopped(state.draining));
         jobs.into_iter().for_each(|job| job.fail(status.clone()));
         self.changed(&state);
         count
@@ -237,18 +347,38 @@ impl Queue {
 
     pub(crate) fn snapshot(&self) -> Snapshot {
         let state = self.lock();
-        Snapshot { depth: state.depth(), draining: state.draining, progress: state.progress.clone() }
+        let mut progress = state.progress.clone();
+        let working = state.devices.iter().filter(|device| device.failed.is_none());
+        progress.nonces_per_s = working.map(|device| device.speed).sum();
+        let (depth, draining) = (state.depth(), state.draining);
+        Snapshot { depth, draining, progress, devices: describe(&state.devices) }
     }
 
-    /// Reports that the device's thread has ended; what is queued is refused.
+    /// Reports that a device's thread has ended; after the last one, what is queued is refused.
     pub(crate) fn device_ended(&self) {
-        self.stop(true);
-        self.lock().urgent.clear(); // their senders drop, so their callers are answered
+        let mut state = self.lock();
+        state.threads = state.threads.saturating_sub(1);
+        if state.threads > 0 {
+            return;
+        }
+        state.draining = true;
+        state.refuse_all(&stopped(true));
+        self.changed(&state);
+        drop(state);
         self.done.send_replace(true);
     }
 
-    /// Becomes true when the device's thread has ended.
+    /// Becomes true when the devices' threads have ended.
     pub(crate) fn done(&self) -> watch::Receiver<bool> {
         self.done.subscribe()
     }
+}
+
+/// The devices in words.
+fn describe(devices: &[Device]) -> String {
+    let each = devices.iter().map(|device| match &device.failed {
+        None => device.name.clone(),
+        Some(reason) => format!("{} (out of service: {reason})", device.name),
+    });
+    each.collect::<Vec<_>>().join("; ")
 }

@@ -1,4 +1,4 @@
-//! Starting and ending the service: configuration, TLS, the device's thread, draining.
+//! Starting and ending the service: configuration, TLS, the devices' threads, draining.
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 
 use crate::checks::{REPLY_BYTES_MAX, REQUEST_BYTES_MAX};
-use crate::cpu::CpuEngine;
+use crate::devices::{self, Choice, DeviceError, Limits};
 use crate::engine::Engine;
 use crate::faults::Faults;
 use crate::limit::TooLargeIsExhausted;
@@ -39,14 +39,16 @@ pub struct Config {
     pub listen: SocketAddr,
     /// TLS; an address other than loopback needs it, with `client_ca`.
     pub tls: Option<Tls>,
-    /// Threads that compute.
+    /// Devices that compute.
+    pub device: Choice,
+    /// Threads that compute, on the processor.
     pub threads: usize,
     /// Nonces a batch; `None`: as many as suit the shape.
     pub batch: Option<usize>,
     /// Jobs of each kind (generation; everything else) above which requests are refused.
     pub queue_limit: usize,
-    /// Bytes for weights and activations.
-    pub max_memory: u64,
+    /// Bytes for weights and activations on each device; `None`: 4 GiB on the processor, on others what is free.
+    pub max_memory: Option<u64>,
     /// Where to serve Prometheus metrics.
     pub metrics: Option<SocketAddr>,
     /// Share of generated leaves to fake, for tests of audits.
@@ -55,15 +57,16 @@ pub struct Config {
 }
 
 impl Default for Config {
-    /// Loopback, a free port, all cores, 4 GiB, 64 jobs of each kind.
+    /// Loopback, a free port, all CUDA devices or else all cores, 64 jobs of each kind.
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             tls: None,
+            device: Choice::Auto,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             batch: None,
             queue_limit: 64,
-            max_memory: 4 << 30,
+            max_memory: None,
             metrics: None,
             #[cfg(feature = "faults")]
             fake_leaves: 0.0,
@@ -92,9 +95,15 @@ pub enum ServeError {
     /// Metrics cannot be served.
     #[error("cannot serve metrics on {0}: {1}")]
     Metrics(SocketAddr, String),
-    /// The device computes wrong bits.
-    #[error("self-test: {0}")]
-    SelfTest(#[from] SelfTestError),
+    /// A chosen device cannot be used.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// A device computes wrong bits: which, and what is wrong.
+    #[error("self-test of {0}: {1}")]
+    SelfTest(String, SelfTestError),
+    /// Every device has failed.
+    #[error("{0}")]
+    Stranded(String),
     /// A thread could not be started or did not end well.
     #[error("{0}")]
     Thread(String),
@@ -173,15 +182,20 @@ fn text(error: &dyn std::error::Error) -> String {
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-/// The device's engine, which has passed its self-test.
+/// Engines of the chosen devices, which have passed their self-test.
 ///
 /// # Errors
-/// [`ServeError::SelfTest`]; [`ServeError::Thread`].
-async fn engine(config: &Config) -> Result<CpuEngine, ServeError> {
-    let (threads, batch, max_memory) = (config.threads, config.batch, config.max_memory);
+/// [`ServeError::Device`]; [`ServeError::SelfTest`]; [`ServeError::Thread`].
+async fn engines(config: &Config) -> Result<Vec<Box<dyn Engine>>, ServeError> {
+    let limits = Limits { threads: config.threads, batch: config.batch, max_memory: config.max_memory };
+    let choice = config.device.clone();
     let test = move || {
-        selftest::run(&mut CpuEngine::new(threads, batch, u64::MAX))?;
-        Ok(CpuEngine::new(threads, batch, max_memory))
+        let choice = choice.resolve();
+        // The test is not what the operator limits.
+        for mut engine in devices::open(&choice, &Limits { max_memory: Some(u64::MAX), ..limits })? {
+            selftest::run(engine.as_mut()).map_err(|error| ServeError::SelfTest(engine.device(), error))?;
+        }
+        Ok(devices::open(&choice, &limits)?)
     };
     tokio::task::spawn_blocking(test).await.map_err(|error| ServeError::Thread(error.to_string()))?
 }
@@ -191,8 +205,17 @@ async fn engine(config: &Config) -> Result<CpuEngine, ServeError> {
 /// # Errors
 /// [`ServeError`]; nothing is left running then.
 pub async fn serve(config: Config) -> Result<Handle, ServeError> {
+    server(&config)?; // before the devices take their time
+    let engines = engines(&config).await?;
+    serve_on(config, engines).await
+}
+
+/// As [`serve`], on these engines instead of the configured devices. Whoever made them has tested them.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_on(config: Config, engines: Vec<Box<dyn Engine>>) -> Result<Handle, ServeError> {
     let mut server = server(&config)?;
-    let mut engine = engine(&config).await?;
     let listen = config.listen;
     let listener = TcpListener::bind(listen).await.map_err(|error| ServeError::Listen(listen, error))?;
     let addr = listener.local_addr().map_err(|error| ServeError::Listen(listen, error))?;
@@ -200,15 +223,11 @@ pub async fn serve(config: Config) -> Result<Handle, ServeError> {
         metrics::install(at).map_err(|error| ServeError::Metrics(at, error.to_string()))?;
     }
 
-    let queue = Arc::new(Queue::new(config.queue_limit));
-    let service = Service { queue: queue.clone(), device: engine.device(), started: Instant::now() };
-    tracing::info!(%addr, device = service.device, tls = config.tls.is_some(), "serving");
-    let faults = faults(&config);
-    let of_device = queue.clone();
-    std::thread::Builder::new()
-        .name("device".into())
-        .spawn(move || worker::run(&mut engine, &of_device, &faults))
-        .map_err(|error| ServeError::Thread(format!("cannot start the device's thread: {error}")))?;
+    let names: Vec<String> = engines.iter().map(|engine| engine.device()).collect();
+    tracing::info!(%addr, devices = names.join("; "), tls = config.tls.is_some(), "serving");
+    let queue = Arc::new(Queue::new(config.queue_limit, names));
+    let service = Service { queue: queue.clone(), devices: engines.len(), started: Instant::now() };
+    start_devices(engines, &queue, faults(&config))?;
 
     let mlnode = MlNodeServer::new(service)
         .max_decoding_message_size(REQUEST_BYTES_MAX)
@@ -221,7 +240,28 @@ pub async fn serve(config: Config) -> Result<Handle, ServeError> {
     Ok(Handle { addr, queue, task })
 }
 
-/// Serves until the device's thread has ended and connections had time to take their answers.
+/// Starts a thread for each engine.
+///
+/// # Errors
+/// [`ServeError::Thread`]; threads that were started end.
+fn start_devices(
+    engines: Vec<Box<dyn Engine>>,
+    queue: &Arc<Queue>,
+    faults: Faults,
+) -> Result<(), ServeError> {
+    for (index, mut engine) in engines.into_iter().enumerate() {
+        let of_device = queue.clone();
+        let thread = std::thread::Builder::new().name(format!("device {index}"));
+        let started = thread.spawn(move || worker::run(index, engine.as_mut(), &of_device, &faults));
+        if let Err(error) = started {
+            queue.stop(true);
+            return Err(ServeError::Thread(format!("cannot start the thread of device {index}: {error}")));
+        }
+    }
+    Ok(())
+}
+
+/// Serves until the devices' threads have ended and connections had time to take their answers.
 async fn run(
     router: tonic::transport::server::Router,
     incoming: TcpIncoming,
@@ -241,7 +281,7 @@ async fn run(
     }
     queue.stop(true); // if the transport ended first
     tracing::info!("ended");
-    Ok(())
+    queue.stranded().map_or(Ok(()), |reason| Err(ServeError::Stranded(reason)))
 }
 
 #[cfg(feature = "faults")]

@@ -11,16 +11,18 @@ use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
 use crate::checks;
-use crate::queue::{Generate, Queue, Recompute, Urgent};
+use crate::generation::Generate;
+use crate::queue::{Init, Queue, Recompute, Urgent};
 
-/// Batches that wait for a slow reader before the device turns to other work.
+/// Batches a device that wait for a slow reader before the device turns to other work.
 const BATCHES_AHEAD: usize = 4;
 
-/// The service of one device.
+/// The service of the devices.
 #[derive(Clone)]
 pub(crate) struct Service {
     pub(crate) queue: Arc<Queue>,
-    pub(crate) device: String,
+    /// Number of devices.
+    pub(crate) devices: usize,
     pub(crate) started: Instant,
 }
 
@@ -69,7 +71,7 @@ impl MlNode for Service {
         let deadline = checks::deadline(request.metadata(), Instant::now())?;
         let challenge = checks::challenge(request.into_inner().challenge)?;
         let (reply, answer) = oneshot::channel();
-        self.queue.push_urgent(Urgent::Init { challenge, reply, deadline })?;
+        self.queue.push_urgent(Urgent::Init(Init { challenge, reply, deadline }))?;
         answer.await.map_err(gone)?.map(Response::new)
     }
 
@@ -86,7 +88,7 @@ impl MlNode for Service {
         let challenge = checks::challenge(request.challenge)?;
         let participant = checks::address("participant", &request.participant)?;
         let (next, end) = checks::range(request.start_nonce, request.end_nonce)?;
-        let (batches, received) = mpsc::channel(BATCHES_AHEAD);
+        let (batches, received) = mpsc::channel(BATCHES_AHEAD * self.devices);
         let outcome = Arc::new(OnceLock::new());
         let stream = Batches { received, outcome: outcome.clone(), ended: false, queue: self.queue.clone() };
         let node_id = request.node_id;
@@ -148,7 +150,7 @@ impl MlNode for Service {
         let (participant, node_id) = progress.node.map(|(p, n)| (p.to_vec(), n)).unwrap_or_default();
         Ok(Response::new(pb::StatusResponse {
             version: env!("CARGO_PKG_VERSION").into(),
-            device: self.device.clone(),
+            device: snapshot.devices,
             profiles: vec![pb::Profile::Exact.into()],
             state: state.into(),
             queue_depth: u32::try_from(snapshot.depth).unwrap_or(u32::MAX),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use geodesic_challenge::{BUILT_IN, Network, RTarget, Shape, tag};
-use geodesic_mlnode::engine::{Challenge, Engine, EngineError, NonceId};
+use geodesic_mlnode::engine::{Challenge, EngineError, NonceId};
 use geodesic_mlnode::vectors::{self, VectorsError, exact, pow2 as float};
 use geodesic_mlnode::{pow2, selftest};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -106,7 +106,7 @@ impl Vectors {
         let name = self.shape.as_deref().unwrap_or("micro");
         let shape = built_in(name)?;
         // A byte a weight.
-        let (need, limit) = (shape.weights(), self.compute.max_memory());
+        let (need, limit) = (shape.weights(), self.compute.limits().host_memory());
         if need > limit {
             return Err(EngineError::Memory { need, limit }.into());
         }
@@ -137,13 +137,15 @@ impl Vectors {
             public_key: "geodesic-vectors".into(),
             nonces: (0..self.count.into()).collect(),
         };
-        Ok(case.compute(self.compute.threads(), self.compute.max_memory(), progress)?)
+        Ok(case.compute(self.compute.threads(), self.compute.limits().host_memory(), progress)?)
     }
 
     fn check(&self, path: &Path, output: Output, progress: &mut vectors::Progress<'_>) -> anyhow::Result<()> {
         let document = read(path)?;
-        let (threads, memory) = (self.compute.threads(), self.compute.max_memory());
-        match vectors::check(&document, &mut self.compute.engine(), threads, memory, progress) {
+        let (threads, memory) = (self.compute.threads(), self.compute.limits().host_memory());
+        let mut engines = self.compute.engines()?;
+        let engine = engines.first_mut().context("no device")?;
+        match vectors::check(&document, engine.as_mut(), threads, memory, progress) {
             Ok(done) if output == Output::Json => say(&json!({
                 "ok": true, "profile": done.profile, "cases": done.cases, "nonces": done.nonces,
                 "values": done.values,
@@ -181,12 +183,16 @@ fn read(path: &Path) -> anyhow::Result<Value> {
 
 /// Checks every engine of this program, and says which pass.
 pub(crate) fn self_test(compute: &Compute, output: Output) -> anyhow::Result<()> {
-    let mut engine = compute.engine();
-    selftest::run(&mut engine)?;
-    let float = pow2::selftest(compute.threads()).context("profile pow2-f16")?;
-    let passed = [("exact", engine.device()), ("pow2-f16", float)];
+    let mut passed = Vec::new();
+    for mut engine in compute.engines()? {
+        let device = engine.device();
+        selftest::run(engine.as_mut()).with_context(|| device.clone())?;
+        passed.push(("exact", device));
+    }
+    passed.push(("pow2-f16", pow2::selftest(compute.threads()).context("profile pow2-f16")?));
     if output == Output::Json {
-        let engines = passed.map(|(profile, device)| json!({ "profile": profile, "device": device }));
+        let engine = |(profile, device)| json!({ "profile": profile, "device": device });
+        let engines: Vec<Value> = passed.into_iter().map(engine).collect();
         return say(&json!({ "ok": true, "engines": engines }).to_string());
     }
     passed

@@ -1,8 +1,9 @@
-//! The device's thread: takes a piece of work, computes it, answers. A generation is one batch at a time.
-use std::sync::Arc;
+//! A device's thread: takes a piece of work, computes it, answers. A generation is one range at a time; what a device
+//! that fails has taken goes back to the queue.
+use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
-use geodesic_challenge::{Scored, logits_bytes, seen_tag};
+use geodesic_challenge::{Hash, Scored, Shape, logits_bytes, seen_tag};
 use geodesic_proto::geodesic::mlnode::v1::{
     GenerateResponse, InitResponse, Leaf, RecomputeResponse, Recomputed,
 };
@@ -10,11 +11,29 @@ use tonic::Status;
 
 use crate::engine::{Challenge, Engine, EngineError, NonceId};
 use crate::faults::Faults;
+use crate::generation::Claim;
 use crate::metrics;
-use crate::queue::{Generate, Progress, Queue, Recompute, Urgent, Work};
+use crate::queue::{Init, Queue, Recompute, Urgent, Work, late};
 
-/// Runs until the queue drains.
-pub(crate) fn run(engine: &mut dyn Engine, queue: &Arc<Queue>, faults: &Faults) {
+/// Why a piece of work has no result.
+enum Trouble {
+    /// It is the work's fault: its caller gets this.
+    Job(Status),
+    /// It is the device's fault: another one does the work.
+    Device(String),
+}
+
+impl From<EngineError> for Trouble {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Device(reason) => Self::Device(reason),
+            error => Self::Job(Status::failed_precondition(error.to_string())),
+        }
+    }
+}
+
+/// Runs device `index` until the queue drains or the device fails.
+pub(crate) fn run(index: usize, engine: &mut dyn Engine, queue: &Queue, faults: &Faults) {
     // Also on a panic: callers must not wait for a device that is gone.
     struct Ended<'a>(&'a Queue);
     impl Drop for Ended<'_> {
@@ -23,21 +42,20 @@ pub(crate) fn run(engine: &mut dyn Engine, queue: &Arc<Queue>, faults: &Faults) 
         }
     }
     let _ended = Ended(queue);
-    while let Some(work) = queue.next() {
-        match work {
-            Work::Urgent(Urgent::Init { challenge, reply, deadline }) => {
-                let result = if expired(deadline) { Err(late()) } else { init(engine, &challenge) };
-                let _ = reply.send(result);
-                queue.finished(None, |p| p.epoch_key = engine.loaded().map(|c| c.epoch_key));
+    loop {
+        let batch = |shape: &Shape| engine.batch(shape).clamp(1, BATCH_MAX) as u64;
+        let Some(work) = queue.next(&batch) else { return };
+        let failed = match work {
+            Work::Urgent(Urgent::Init(job)) => {
+                init(engine, queue, job).map_err(|(job, reason)| (Work::Urgent(Urgent::Init(job)), reason))
             }
-            Work::Urgent(Urgent::Recompute(job)) => {
-                let count = recompute(engine, job);
-                queue.finished(None, |p| {
-                    p.nonces += count;
-                    p.epoch_key = engine.loaded().map(|c| c.epoch_key);
-                });
-            }
-            Work::Generate(job) => generate(engine, queue, faults, job),
+            Work::Urgent(Urgent::Recompute(job)) => recompute(engine, queue, job)
+                .map_err(|(job, reason)| (Work::Urgent(Urgent::Recompute(job)), reason)),
+            Work::Generate(claim) => generate(index, engine, queue, faults, &claim)
+                .map_err(|reason| (Work::Generate(claim), reason)),
+        };
+        if let Err((work, reason)) = failed {
+            return queue.out_of_service(index, reason, work);
         }
     }
 }
@@ -46,23 +64,15 @@ fn expired(deadline: Option<Instant>) -> bool {
     deadline.is_some_and(|deadline| deadline <= Instant::now())
 }
 
-fn late() -> Status {
-    Status::deadline_exceeded("the caller's deadline passed before the work was done")
+/// What `compute` gives. A panic in an engine is the device's failure: its work must not be lost.
+fn guarded<T>(compute: impl FnOnce() -> Result<T, EngineError>) -> Result<T, Trouble> {
+    let result = std::panic::catch_unwind(AssertUnwindSafe(compute));
+    Ok(result.map_err(|_| Trouble::Device("the engine panicked".into()))??)
 }
 
-pub(crate) fn status(error: EngineError) -> Status {
-    match error {
-        EngineError::Memory { .. } => Status::failed_precondition(error.to_string()),
-        EngineError::Device(_) => {
-            tracing::error!(%error, "engine");
-            Status::internal(error.to_string())
-        }
-    }
-}
-
-fn load(engine: &mut dyn Engine, challenge: &Challenge) -> Result<bool, Status> {
+fn load(engine: &mut dyn Engine, challenge: &Challenge) -> Result<bool, Trouble> {
     let start = Instant::now();
-    let already = engine.load(challenge).map_err(status)?;
+    let already = guarded(|| engine.load(challenge))?;
     if !already {
         let seconds = start.elapsed().as_secs_f64();
         ::metrics::histogram!(metrics::WEIGHTS_SECONDS).record(seconds);
@@ -72,9 +82,21 @@ fn load(engine: &mut dyn Engine, challenge: &Challenge) -> Result<bool, Status> 
     Ok(already)
 }
 
-fn init(engine: &mut dyn Engine, challenge: &Challenge) -> Result<InitResponse, Status> {
-    let already_loaded = load(engine, challenge)?;
-    Ok(InitResponse { weights: challenge.shape.weights(), already_loaded })
+fn key(engine: &dyn Engine) -> Option<Hash> {
+    engine.loaded().map(|challenge| challenge.epoch_key)
+}
+
+/// Answers an Init, or hands it back with what is wrong with the device.
+fn init(engine: &mut dyn Engine, queue: &Queue, job: Init) -> Result<(), (Init, String)> {
+    let result = if expired(job.deadline) { Err(Trouble::Job(late())) } else { load(engine, &job.challenge) };
+    let answer = match result {
+        Ok(already_loaded) => Ok(InitResponse { weights: job.challenge.shape.weights(), already_loaded }),
+        Err(Trouble::Job(status)) => Err(status),
+        Err(Trouble::Device(reason)) => return Err((job, reason)),
+    };
+    let _ = job.reply.send(answer);
+    queue.answered(key(engine), 0);
+    Ok(())
 }
 
 fn score(
@@ -83,36 +105,44 @@ fn score(
     ids: &[NonceId],
     keep_logits: bool,
     kind: &'static str,
-) -> Result<Vec<Scored>, Status> {
+) -> Result<Vec<Scored>, Trouble> {
     let start = Instant::now();
-    let scored = engine.score(challenge, ids, keep_logits).map_err(status)?;
+    let scored = guarded(|| engine.score(challenge, ids, keep_logits))?;
     ::metrics::histogram!(metrics::BATCH_SECONDS, "kind" => kind).record(start.elapsed().as_secs_f64());
     ::metrics::counter!(metrics::NONCES, "kind" => kind).increment(ids.len() as u64);
     Ok(scored)
 }
 
-/// Answers a Recompute and returns the number of nonces computed.
-fn recompute(engine: &mut dyn Engine, job: Recompute) -> u64 {
+/// Answers a Recompute, or hands it back with what is wrong with the device.
+fn recompute(engine: &mut dyn Engine, queue: &Queue, job: Recompute) -> Result<(), (Recompute, String)> {
+    let answer = match results(engine, &job) {
+        Ok(results) => Ok(RecomputeResponse { results }),
+        Err(Trouble::Job(status)) => Err(status),
+        Err(Trouble::Device(reason)) => return Err((job, reason)),
+    };
+    ::metrics::histogram!(metrics::RECOMPUTE_SECONDS).record(job.arrived.elapsed().as_secs_f64());
+    let count = answer.as_ref().map_or(0, |answer| answer.results.len() as u64);
+    let _ = job.reply.send(answer);
+    queue.answered(key(engine), count);
+    Ok(())
+}
+
+/// The results of a Recompute, fewer if its caller is gone.
+fn results(engine: &mut dyn Engine, job: &Recompute) -> Result<Vec<Recomputed>, Trouble> {
     let mut results = Vec::with_capacity(job.ids.len());
-    let mut outcome = load(engine, &job.challenge).map(|_| ());
+    load(engine, &job.challenge)?;
     let keep = job.include_logits || job.auditor.is_some();
     for ids in job.ids.chunks(engine.batch(&job.challenge.shape).max(1)) {
-        if outcome.is_err() || job.reply.is_closed() {
+        if job.reply.is_closed() {
             break;
         }
         if expired(job.deadline) {
-            outcome = Err(late());
-            break;
+            return Err(Trouble::Job(late()));
         }
-        match score(engine, &job.challenge, ids, keep, "recompute") {
-            Ok(scored) => results.extend(scored.into_iter().map(|scored| recomputed(&job, &scored))),
-            Err(status) => outcome = Err(status),
-        }
+        let scored = score(engine, &job.challenge, ids, keep, "recompute")?;
+        results.extend(scored.into_iter().map(|scored| recomputed(job, &scored)));
     }
-    let count = results.len() as u64;
-    ::metrics::histogram!(metrics::RECOMPUTE_SECONDS).record(job.arrived.elapsed().as_secs_f64());
-    let _ = job.reply.send(outcome.map(|()| RecomputeResponse { results }));
-    count
+    Ok(results)
 }
 
 fn recomputed(job: &Recompute, scored: &Scored) -> Recomputed {
@@ -124,58 +154,39 @@ fn recomputed(job: &Recompute, scored: &Scored) -> Recomputed {
     }
 }
 
-/// Computes one batch of a generation and puts it back, unless it is done.
-fn generate(engine: &mut dyn Engine, queue: &Queue, faults: &Faults, mut job: Generate) {
-    if job.batches.is_closed() {
-        return queue.finished(None, |_| {});
-    }
-    if expired(job.deadline) {
-        job.fail(late());
-        return queue.finished(None, |_| {});
-    }
+/// Computes a range of a generation, or says what is wrong with the device.
+fn generate(
+    index: usize,
+    engine: &mut dyn Engine,
+    queue: &Queue,
+    faults: &Faults,
+    claim: &Claim,
+) -> Result<(), String> {
     let start = Instant::now();
-    let batch = match batch(engine, faults, &job) {
-        Ok(batch) => batch,
-        Err(status) => {
-            job.fail(status);
-            return queue.finished(None, |_| {});
+    match leaves(engine, faults, claim) {
+        Ok(leaves) => {
+            let seconds = start.elapsed().as_secs_f64();
+            queue.computed(index, claim, GenerateResponse { leaves }, seconds);
         }
-    };
-    let count = batch.leaves.len() as u64;
-    let seconds = start.elapsed().as_secs_f64();
-    job.next += count;
-    // There is room: this thread alone fills the channel, and looked before it took the job.
-    let is_gone = job.batches.try_send(batch).is_err();
-    let (node, next) = ((job.participant, job.node_id), job.next);
-    let again = (!is_gone && job.next < job.end).then_some(job);
-    queue.finished(again, |p: &mut Progress| {
-        p.epoch_key = engine.loaded().map(|c| c.epoch_key);
-        p.node = Some(node);
-        p.next_nonce = next;
-        p.nonces += count;
-        let speed = count as f64 / seconds.max(1e-9);
-        p.nonces_per_s = if p.nonces_per_s == 0.0 { speed } else { 0.9 * p.nonces_per_s + 0.1 * speed };
-    });
+        Err(Trouble::Job(status)) => queue.refused(claim, status),
+        Err(Trouble::Device(reason)) => return Err(reason),
+    }
+    Ok(())
 }
 
-fn batch(engine: &mut dyn Engine, faults: &Faults, job: &Generate) -> Result<GenerateResponse, Status> {
-    load(engine, &job.challenge)?;
-    let left = usize::try_from(job.end - job.next).unwrap_or(usize::MAX);
-    let count = engine.batch(&job.challenge.shape).clamp(1, BATCH_MAX).min(left) as u64;
-    let ids: Vec<NonceId> = (job.next..job.next + count)
-        .map(|nonce| NonceId { participant: job.participant, node_id: job.node_id, nonce })
-        .collect();
-    let mut scored = score(engine, &job.challenge, &ids, false, "generate")?;
-    faults.apply(&job.challenge, &ids, &mut scored);
-    let leaves = scored
-        .into_iter()
-        .map(|s| Leaf {
-            nonce: s.leaf.nonce,
-            distance: s.leaf.distance.0,
-            logits_hash: s.leaf.logits_hash.to_vec(),
-        })
-        .collect();
-    Ok(GenerateResponse { leaves })
+fn leaves(engine: &mut dyn Engine, faults: &Faults, claim: &Claim) -> Result<Vec<Leaf>, Trouble> {
+    load(engine, &claim.challenge)?;
+    let Claim { participant, node_id, .. } = *claim;
+    let ids: Vec<NonceId> =
+        claim.nonces.clone().map(|nonce| NonceId { participant, node_id, nonce }).collect();
+    let mut scored = score(engine, &claim.challenge, &ids, false, "generate")?;
+    faults.apply(&claim.challenge, &ids, &mut scored);
+    let leaf = |s: Scored| Leaf {
+        nonce: s.leaf.nonce,
+        distance: s.leaf.distance.0,
+        logits_hash: s.leaf.logits_hash.to_vec(),
+    };
+    Ok(scored.into_iter().map(leaf).collect())
 }
 
 /// Most leaves of one message: 16384 of at most 60 bytes stay below 1 MiB.

@@ -21,7 +21,7 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn version_and_self_test() {
     assert_eq!(text(&output(&["version"]).stdout), format!("mlnode {}\n", env!("CARGO_PKG_VERSION")));
-    let test = output(&["selftest", "--threads", "1"]);
+    let test = output(&["selftest", "--device", "cpu", "--threads", "1"]);
     assert!(test.status.success());
     assert!(text(&test.stdout).starts_with("self-test passed: CPU, 1 thread"), "{test:?}");
 }
@@ -37,17 +37,47 @@ fn mistakes_are_refused_with_what_to_do() {
         (&["serve", "--tls-cert", "a.pem"][..], "--tls-key"),
         (&["serve", "--tls-cert", "a.pem", "--tls-key", "a.key"][..], "give --client-ca"),
         (&["serve", "--threads", "0"][..], "0 is not in 1.."),
+        (&["serve", "--device", "gpu"][..], "names no device: give auto, cpu, cuda:0 or several as cuda:0,1"),
         (
             &["bench", "--shape", "huge"][..],
             "no built-in shape huge, there are micro, local, cpu, gpu-5b, gpu-18b",
         ),
-        (&["bench", "--shape", "gpu-18b"][..], "bytes of memory, at most 4294967296"),
+        (&["bench", "--shape", "gpu-18b", "--device", "cpu"][..], "bytes of memory, at most 4294967296"),
     ] {
         let output = output(args);
         assert!(!output.status.success(), "{args:?}");
         let (stderr, stdout) = (text(&output.stderr), text(&output.stdout));
         assert!(stderr.contains(say), "{args:?} does not say {say:?}: {stderr}");
         assert!(stdout.is_empty() && !stderr.contains("panicked"), "{args:?}: {stdout} {stderr}");
+    }
+}
+
+/// Where the library, the device or the engine is missing, the error says so and what to do; `auto` goes on without.
+#[test]
+fn a_gpu_that_is_not_there_is_an_error_and_auto_takes_the_processor() {
+    // No machine has as many.
+    for args in [
+        &["selftest", "--device", "cuda:63"][..],
+        &["serve", "--listen", "127.0.0.1:0", "--device", "cuda:63"],
+    ] {
+        let missing = output(args);
+        assert!(!missing.status.success(), "{args:?}");
+        let error = text(&missing.stderr);
+        let says = |texts: &[&str]| texts.iter().any(|text| error.contains(text));
+        assert!(says(&["cannot use cuda:63: "]) && !says(&["panicked"]), "{error}");
+        if cfg!(feature = "cuda") {
+            assert!(
+                says(&["is not found: install", "finds no device", "there is no CUDA device 63"]),
+                "{error}"
+            );
+        } else {
+            assert!(says(&["built without CUDA: build mlnode with --features cuda"]), "{error}");
+        }
+    }
+    let auto = output(&["selftest", "--threads", "1"]);
+    assert!(auto.status.success(), "{auto:?}");
+    if text(&auto.stdout).contains("CPU") {
+        assert!(text(&auto.stderr).contains("no GPU is used"), "{auto:?}");
     }
 }
 
@@ -87,7 +117,7 @@ fn json(output: &Output) -> serde_json::Value {
 
 #[test]
 fn every_engine_is_tested_and_named() {
-    let test = json(&output(&["--output", "json", "selftest", "--threads", "2"]));
+    let test = json(&output(&["--output", "json", "selftest", "--device", "cpu", "--threads", "2"]));
     assert_eq!(test["ok"], true);
     let profiles: Vec<_> = test["engines"].as_array().unwrap().iter().map(|e| e["profile"].clone()).collect();
     assert_eq!(profiles, ["exact", "pow2-f16"]);

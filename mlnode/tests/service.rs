@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use geodesic_challenge::{Network, Shape, logits_bytes, seen_tag};
+use geodesic_mlnode::devices::Choice;
 use geodesic_mlnode::{Config, Handle, ServeError, Tls, serve, shape_message};
 use geodesic_proto::geodesic::mlnode::v1 as pb;
 use pb::ml_node_client::MlNodeClient;
@@ -15,7 +16,13 @@ const KEY: [u8; 32] = [5; 32];
 const PARTICIPANT: [u8; 20] = [6; 20];
 
 async fn start(change: impl FnOnce(&mut Config)) -> (Handle, MlNodeClient<Channel>) {
-    let mut config = Config { threads: 1, batch: Some(8), max_memory: 256 << 20, ..Config::default() };
+    let mut config = Config {
+        device: Choice::Cpu,
+        threads: 1,
+        batch: Some(8),
+        max_memory: Some(256 << 20),
+        ..Config::default()
+    };
     change(&mut config);
     let handle = serve(config).await.unwrap();
     let client = MlNodeClient::connect(format!("http://{}", handle.addr())).await.unwrap();
