@@ -87,9 +87,12 @@ fn arrows_between_crates() {
 
 #[test]
 fn heavy_crates_have_one_home() {
-    for (name, home) in
-        [("rocksdb", "abci-app/store"), ("tendermint-abci", "abci-app"), ("candle-core", "mlnode")]
-    {
+    for (name, home) in [
+        ("rocksdb", "abci-app/store"),
+        ("tendermint-abci", "abci-app"),
+        ("candle-core", "mlnode"),
+        ("cudarc", "mlnode"),
+    ] {
         let mut manifests = Vec::new();
         files(&root(), "Cargo.toml", &mut manifests);
         for manifest in manifests {

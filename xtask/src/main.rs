@@ -126,7 +126,10 @@ fn check() -> anyhow::Result<()> {
     packages::install()?;
     rocksdb::configure(&root()?.join(".cargo/rocksdb.toml"))?;
     exec::run(cargo().args(["fmt", "--all", "--check"]))?;
-    exec::run(cargo().args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))
+    exec::run(cargo().args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
+    // The engine for GPUs builds without CUDA.
+    let cuda = ["clippy", "-p", "geodesic-mlnode", "--features", "cuda", "--all-targets", "--locked"];
+    exec::run(cargo().args(cuda).args(["--", "-D", "warnings"]))
 }
 
 fn test(args: &[String]) -> anyhow::Result<()> {

@@ -131,6 +131,7 @@ impl Gemm {
         a: CUdeviceptr,
         out: CUdeviceptr,
     ) -> Result<(), Fault> {
+        stream.context().bind_to_thread()?;
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         if plans.len() >= PLANS_MAX && !plans.contains_key(&(m, n, k)) {
             plans.clear();
@@ -143,7 +144,6 @@ impl Gemm {
         };
         let (workspace, _held) = self.workspace.device_ptr(stream);
         let (one, zero) = (1_i32, 0_i32);
-        stream.context().bind_to_thread()?;
         // SAFETY: the plan describes these sizes, the caller's addresses hold as much, and the scalars are read before
         // the call returns.
         unsafe {

@@ -315,12 +315,12 @@ impl<'a, D: Device> Pass<'a, D> {
     ) -> Result<(), Fault> {
         let (d, work) = (self.sizes.d, self.work);
         if !is_last {
-            let pitch = self.into_product(layer, all, 0, 3 * d)?;
+            let pitch = self.project_rows(layer, all, 0, 3 * d)?;
             self.heads(all, pitch, 0, &work.q, self.sizes.seq, true)?;
             self.heads(all, pitch, d, &work.k, self.sizes.seq_pitch(), true)?;
             return self.heads(all, pitch, 2 * d, &work.v, self.sizes.seq_pitch(), false);
         }
-        let pitch = self.into_product(layer, all, d, 2 * d)?;
+        let pitch = self.project_rows(layer, all, d, 2 * d)?;
         self.heads(all, pitch, 0, &work.k, self.sizes.seq_pitch(), true)?;
         self.heads(all, pitch, d, &work.v, self.sizes.seq_pitch(), false)?;
         self.device.launch(
@@ -335,12 +335,12 @@ impl<'a, D: Device> Pass<'a, D> {
                 long(padded(d)),
             ],
         )?;
-        let pitch = self.into_product(layer, last, 0, d)?;
+        let pitch = self.project_rows(layer, last, 0, d)?;
         self.heads(last, pitch, 0, &work.q, 1, true)
     }
 
     /// `a W^T` for `columns` rows of qkv from `first` on; returns the columns of the product.
-    fn into_product(
+    fn project_rows(
         &self,
         layer: &Layer<D::Memory>,
         rows: &Rows<'_, D::Memory>,
