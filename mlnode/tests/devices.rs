@@ -27,7 +27,7 @@ struct Device {
     engine: CpuEngine,
     name: &'static str,
     /// Nonces in the order computed, over all devices.
-    computed: Arc<Mutex<Vec<(&'static str, u64)>>>,
+    computed: Computed,
     /// The first call waits here, so that all devices take part.
     start: Arc<Barrier>,
     calls: AtomicUsize,
@@ -73,13 +73,12 @@ impl Engine for Device {
     }
 }
 
+/// Name, nonces a batch, and the call at which the device fails.
+type Part = (&'static str, usize, Option<(usize, End)>);
 type Computed = Arc<Mutex<Vec<(&'static str, u64)>>>;
 
 /// A service of these devices, the first `together` calls of which wait for one another.
-async fn start(
-    together: usize,
-    devices: &[(&'static str, usize, Option<(usize, End)>)],
-) -> (Handle, MlNodeClient<Channel>, Computed) {
+async fn start(together: usize, devices: &[Part]) -> (Handle, MlNodeClient<Channel>, Computed) {
     let (computed, start) = (Computed::default(), Arc::new(Barrier::new(together)));
     let engines = devices.iter().map(|(name, batch, fails)| {
         let device = Device {
