@@ -100,7 +100,8 @@ fn run(cli: &Cli) -> Result<()> {
 
 /// Shows what is measured, since it takes long.
 fn spinner(group: &str) -> Result<ProgressBar> {
-    let bar = if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+    let bar =
+        if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
     bar.set_style(ProgressStyle::with_template("{spinner} {msg} {elapsed}")?);
     bar.set_message(format!("measuring {group}"));
     bar.enable_steady_tick(Duration::from_millis(200));
