@@ -60,6 +60,13 @@ impl Cache {
         }
     }
 
+    /// Forgets everything.
+    pub(crate) fn clear(&self) {
+        for shard in &self.shards {
+            *shard.lock().unwrap_or_else(PoisonError::into_inner) = Shard::default();
+        }
+    }
+
     /// An entry is in one generation only.
     fn insert(&self, shard: &mut Shard, key: Vec<u8>, value: Value) {
         let added = cost(key.len(), &value);

@@ -136,6 +136,12 @@ impl Batch<'_> {
         Ok(())
     }
 
+    /// Deletes every entry; no key begins with 16 bytes of `0xff`.
+    pub(crate) fn clear(&mut self, cf: Cf) -> Result<()> {
+        self.batch.delete_range_cf(self.db.cf(cf)?, &[][..], &[0xff; 16][..]);
+        Ok(())
+    }
+
     /// Returns once the batch is on disk.
     pub(crate) fn write(self) -> Result<()> {
         let mut options = WriteOptions::default();

@@ -72,6 +72,18 @@ pub enum Error {
         /// Of this program.
         supported: u64,
     },
+    /// A snapshot for state sync that is not what it should be.
+    #[error("the snapshot is bad: {0}")]
+    Snapshot(String),
+    /// A state can be restored where there is none.
+    #[error("the store is at height {height}, a snapshot is restored into an empty one")]
+    NotEmpty {
+        /// Last committed height.
+        height: u64,
+    },
+    /// A snapshot is being restored, until then there is no state.
+    #[error("a snapshot is being restored")]
+    Restoring,
     /// Options that contradict each other.
     #[error("bad option {0}")]
     Options(String),

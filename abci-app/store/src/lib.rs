@@ -19,6 +19,7 @@ mod rollback;
 mod slab;
 mod snapshot;
 mod store;
+pub mod sync;
 mod tree;
 mod trees;
 

@@ -23,14 +23,15 @@ impl Pruner {
     }
 
     /// Prunes within the commit of `height`, which makes `written` history entries. `base` is the oldest checkpoint:
-    /// the log after it stays, and so does all of it while there is no checkpoint.
+    /// the log after it stays, and so does all of it while there is no checkpoint. `pinned` is the oldest height that is
+    /// being read, whose history stays.
     pub(crate) fn advance(
         &mut self,
         db: &Db,
         batch: &mut Batch<'_>,
         height: u64,
         written: usize,
-        base: Option<u64>,
+        (base, pinned): (Option<u64>, Option<u64>),
         options: &Options,
     ) -> Result<()> {
         let before = self.kept;
@@ -40,8 +41,9 @@ impl Pruner {
         if let Some(from) = options.pruning.keep_from(height) {
             self.target = self.target.max(from);
         }
+        let target = self.target.min(pinned.unwrap_or(u64::MAX));
         let mut budget = options.prune_entries.saturating_add(written);
-        while self.kept.history < self.target && budget > 0 {
+        while self.kept.history < target && budget > 0 {
             let next = self.kept.history.saturating_add(1);
             record::read_log(db, next, &mut |store, key, _| {
                 budget = budget.saturating_sub(1);

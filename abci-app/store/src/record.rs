@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `format` | `uvarint`, the format of the whole database |
 //! | `latest` | `uvarint`, the last committed height |
+//! | `restoring` | `uvarint`, height of a snapshot that is being restored: nothing else counts |
 //! | `kept` | [`Kept`] |
 //! | `commit/ be64(height)` | [`Commit`] |
 //! | `extra/ be64(height)` | bytes of the application |
@@ -176,7 +177,7 @@ pub(crate) fn read_log(db: &Db, height: u64, visit: &mut VisitLog<'_>) -> Result
 /// What is kept of the past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Kept {
-    /// First height that was ever committed.
+    /// First height that was ever committed; 0 if the state came by a snapshot: then the log alone does not make the trees.
     pub(crate) first: u64,
     /// First readable height.
     pub(crate) history: u64,

@@ -1,7 +1,8 @@
 //! A committed version, readable while later ones are committed.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use geodesic_core::store::{Entries, Range, Reader, StorageError, StoreId};
 
@@ -14,7 +15,7 @@ use crate::merge;
 use crate::proof::{self, Proof};
 
 use crate::record::Commit;
-use crate::trees::Trees;
+use crate::trees::{Roots, Trees};
 
 /// What the store and all its snapshots share.
 pub(crate) struct Shared {
@@ -27,9 +28,16 @@ pub(crate) struct Shared {
     pub(crate) done: AtomicU64,
     /// First readable height: raised before history is deleted.
     pub(crate) oldest: AtomicU64,
+    /// Heights that are being exported, with how often: their nodes and history stay.
+    pub(crate) pins: Mutex<BTreeMap<u64, usize>>,
 }
 
 impl Shared {
+    /// First height that is being exported.
+    pub(crate) fn pinned(&self) -> Option<u64> {
+        self.pins.lock().unwrap_or_else(PoisonError::into_inner).keys().next().copied()
+    }
+
     /// The latest value of an entry. What it says of an older height is up to the caller.
     pub(crate) fn latest(&self, key: &[u8], fill: bool) -> Result<Option<Vec<u8>>> {
         if let Some(value) = self.cache.get(key) {
@@ -106,6 +114,11 @@ impl Snapshot {
         self.commit.roots.iter().find(|(name, _)| name == store.name()).map(|(_, root)| *root)
     }
 
+    /// Root per store with a tree, by name.
+    pub(crate) fn roots(&self) -> &Roots {
+        &self.commit.roots
+    }
+
     pub(crate) fn writes(&self) -> u64 {
         self.commit.writes
     }
@@ -155,7 +168,7 @@ impl Snapshot {
         Err(Error::Unavailable { height: self.height, oldest, latest: self.shared.done.load(SeqCst) })
     }
 
-    fn entries<'a>(&'a self, store: StoreId, range: &Range) -> Result<Entries<'a>> {
+    pub(crate) fn entries<'a>(&'a self, store: StoreId, range: &Range) -> Result<Entries<'a>> {
         if self.height == 0 || range.is_empty() {
             return Ok(Box::new(std::iter::empty()));
         }

@@ -18,7 +18,7 @@ use crate::record::{self, Commit, LogWriter, Logged};
 use crate::snapshot::{Shared, Snapshot};
 use crate::tree::TreeWrite;
 use crate::trees::{TreeWrites, Trees};
-use crate::{load, names};
+use crate::{load, names, sync};
 
 /// A committed version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,11 +46,12 @@ pub type FailHook = Box<dyn Fn(FailPoint) -> bool + Send + Sync>;
 /// All state of the chain, in one directory. Share it as `Arc<Store>`: readers never wait for a commit, except for
 /// proofs, which wait while a block is staged.
 pub struct Store {
-    shared: Arc<Shared>,
-    published: RwLock<Arc<Snapshot>>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) published: RwLock<Arc<Snapshot>>,
     writer: Mutex<Writer>,
-    options: Options,
-    stores: Vec<StoreId>,
+    pub(crate) options: Options,
+    pub(crate) stores: Vec<StoreId>,
+    pub(crate) cleared_restore: Option<u64>,
     #[cfg(any(test, feature = "failpoints"))]
     fail_hook: RwLock<Option<FailHook>>,
 }
@@ -61,15 +62,17 @@ impl std::fmt::Debug for Store {
     }
 }
 
-struct Writer {
-    staged: Option<Staged>,
-    checkpoints: Checkpoints,
-    pruner: Pruner,
+pub(crate) struct Writer {
+    pub(crate) staged: Option<Staged>,
+    pub(crate) checkpoints: Checkpoints,
+    pub(crate) pruner: Pruner,
     /// A commit failed: what is on disk is not known.
     failed: bool,
+    /// A snapshot is being restored.
+    pub(crate) restoring: bool,
 }
 
-struct Staged {
+pub(crate) struct Staged {
     height: u64,
     commit: Commit,
     writes: Vec<Write>,
@@ -102,6 +105,7 @@ impl Store {
         options.check()?;
         names::check(stores)?;
         let db = Db::open(path, &options)?;
+        let cleared_restore = sync::clear_unfinished(&db)?;
         let trees = Trees::new(stores.iter().filter(|s| s.is_proven()).map(|s| s.name()));
         let loaded = load::load(&db, trees, stores, &options)?;
         let (height, oldest) = (loaded.height, loaded.pruner.kept().history);
@@ -112,15 +116,17 @@ impl Store {
             begun: AtomicU64::new(height),
             done: AtomicU64::new(height),
             oldest: AtomicU64::new(oldest),
+            pins: Mutex::default(),
         });
         let snapshot = Arc::new(Snapshot::new(Arc::clone(&shared), height, loaded.commit));
         let (checkpoints, pruner) = (loaded.checkpoints, loaded.pruner);
         Ok(Self {
             shared,
             published: RwLock::new(snapshot),
-            writer: Mutex::new(Writer { staged: None, checkpoints, pruner, failed: false }),
+            writer: Mutex::new(Writer { staged: None, checkpoints, pruner, failed: false, restoring: false }),
             options,
             stores: stores.to_vec(),
+            cleared_restore,
             #[cfg(any(test, feature = "failpoints"))]
             fail_hook: RwLock::new(None),
         })
@@ -140,7 +146,8 @@ impl Store {
 
     /// First and last height that `snapshot_at` can give; zeros before the first commit.
     pub fn heights(&self) -> (u64, u64) {
-        (self.shared.oldest.load(SeqCst), self.snapshot().height())
+        let latest = self.snapshot().height();
+        if latest == 0 { (0, 0) } else { (self.shared.oldest.load(SeqCst), latest) }
     }
 
     /// The committed version of a height.
@@ -152,7 +159,7 @@ impl Store {
         if height == latest.height() && height > 0 {
             return Ok(latest);
         }
-        let oldest = self.shared.oldest.load(SeqCst);
+        let (oldest, _) = self.heights();
         if height == 0 || height < oldest || height > latest.height() {
             return Err(Error::Unavailable { height, oldest, latest: latest.height() });
         }
@@ -251,8 +258,8 @@ impl Store {
             writer.checkpoints.begin_if_due(last.height(), last.writes(), &trees, &self.options);
             writer.checkpoints.advance(&trees, &self.options, &mut batch)?;
         }
-        let base = writer.checkpoints.oldest();
-        writer.pruner.advance(&shared.db, &mut batch, height, writes.len(), base, &self.options)?;
+        let (base, pinned) = (writer.checkpoints.oldest(), shared.pinned());
+        writer.pruner.advance(&shared.db, &mut batch, height, writes.len(), (base, pinned), &self.options)?;
         shared.oldest.store(writer.pruner.kept().history, SeqCst);
         shared.begun.store(height, SeqCst);
         #[cfg(any(test, feature = "failpoints"))]
@@ -266,7 +273,8 @@ impl Store {
         {
             let mut trees = shared.trees.write().unwrap_or_else(PoisonError::into_inner);
             trees.commit(height);
-            trees.forget(&self.options, writer.checkpoints.pinned());
+            let pinned = writer.checkpoints.pinned().into_iter().chain(pinned).min();
+            trees.forget(&self.options, pinned);
         }
         shared.done.store(height, SeqCst);
         let app_hash = commit.app_hash;
@@ -275,8 +283,14 @@ impl Store {
         Ok(Committed { height, app_hash })
     }
 
-    /// The writer, unless a commit failed or a thread panicked in it.
-    fn writer(&self) -> Result<MutexGuard<'_, Writer>> {
+    /// The writer, unless a commit failed, a snapshot is being restored, or a thread panicked in it.
+    pub(crate) fn writer(&self) -> Result<MutexGuard<'_, Writer>> {
+        let writer = self.writer_restoring()?;
+        if writer.restoring { Err(Error::Restoring) } else { Ok(writer) }
+    }
+
+    /// The writer, for who restores a snapshot.
+    pub(crate) fn writer_restoring(&self) -> Result<MutexGuard<'_, Writer>> {
         let writer = self.writer.lock().map_err(|_| Error::Failed)?;
         if writer.failed { Err(Error::Failed) } else { Ok(writer) }
     }

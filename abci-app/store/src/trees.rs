@@ -62,6 +62,23 @@ impl Trees {
         Self { trees, ..Self::default() }
     }
 
+    /// Trees of which some were loaded as they are at `height`, and the others are empty.
+    pub(crate) fn loaded(
+        names: impl IntoIterator<Item = &'static str>,
+        mut loaded: BTreeMap<&'static str, Tree>,
+        height: u64,
+    ) -> Self {
+        let mut trees = Self::new(names);
+        for (name, tree) in &mut trees.trees {
+            match loaded.remove(name) {
+                Some(loaded) => *tree = loaded,
+                None => tree.load_version(height, None),
+            }
+        }
+        trees.add_height(height, 0);
+        trees
+    }
+
     pub(crate) fn get(&self, name: &str) -> Result<&Tree> {
         self.trees.get(name).ok_or_else(|| Error::UnknownStore(name.into()))
     }

@@ -12,6 +12,7 @@ mod crash;
 mod history;
 mod naive;
 mod random;
+mod sync;
 mod vectors;
 
 use std::collections::BTreeMap;
