@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use geodesic_core::store::ChangeSet;
 use geodesic_core::{BlockInfo, Ctx, ExecMode, State};
-use geodesic_store::Store;
+use geodesic_store::sync::Meta;
+use geodesic_store::{Committed, Store};
 use tendermint_abci::Application;
 use tendermint_proto::v0_38::abci as pb;
+use tendermint_proto::v0_38::abci::response_offer_snapshot::Result as Offered;
 use tendermint_proto::v0_38::abci::response_process_proposal::ProposalStatus;
 use tendermint_proto::v0_38::abci::response_verify_vote_extension::VerifyStatus;
 use tendermint_proto::v0_38::types::ConsensusParams;
@@ -19,6 +21,7 @@ use crate::genesis::{self, Genesis};
 use crate::mempool::Mempool;
 use crate::node::NodeRpc;
 use crate::query::{self, QueryEnv};
+use crate::state_sync::StateSync;
 use crate::tx::Verifier;
 use crate::{beacon, convert, info, metrics as names, proposal, router, wiring};
 
@@ -35,7 +38,8 @@ pub struct App(Arc<Inner>);
 struct Inner {
     config: AppConfig,
     fatal: Fatal,
-    store: Store,
+    store: Arc<Store>,
+    sync: StateSync,
     verifier: Verifier,
     exec: Mutex<Phase>,
     mempool: Mutex<Mempool>,
@@ -62,6 +66,7 @@ impl App {
     pub fn open(config: AppConfig, fatal: Fatal, node: Option<Arc<dyn NodeRpc>>) -> Result<Self, String> {
         let at = |e: &dyn std::fmt::Display| format!("database {}: {e}", config.db_path.display());
         let store = Store::open(&config.db_path, config.store, &router::stores()).map_err(|e| at(&e))?;
+        let sync = StateSync::open(config.snapshots.clone(), &store)?;
         let snapshot = store.snapshot();
         let state = state_on(&snapshot);
         let committed = info::load(&state).map_err(|e| at(&e))?;
@@ -76,7 +81,8 @@ impl App {
         Ok(Self(Arc::new(Inner {
             config,
             fatal,
-            store,
+            store: Arc::new(store),
+            sync,
             verifier: Verifier::default(),
             exec: Mutex::new(Phase::Idle),
             mempool: Mutex::new(mempool),
@@ -150,6 +156,7 @@ impl App {
         let ctx = genesis::init(state_on(&self.0.store.snapshot()), &self.0.verifier, &genesis)?;
         let validators = wiring::genesis_updates(&ctx).map_err(|e| e.to_string())?;
         check_validators(&req.validators, &validators)?;
+        self.0.sync.give_up();
         let block = ctx.block.clone();
         *self.exec() = Phase::Genesis { state: Box::new(ctx.into_state()), block };
         // Only from here CometBFT learns that headers do not begin with version 0.
@@ -220,6 +227,7 @@ impl App {
         #[allow(clippy::as_conversions)]
         metrics::gauge!(names::HEIGHT).set(height as f64);
         tracing::info!(height, "committed");
+        self.0.sync.make_if_due(&self.0.store, &self.0.fatal, height);
         let halt = self.0.config.halt_height;
         if halt != 0 && height >= halt {
             self.0.fatal.halt(format_args!("halt-height {halt} is reached"));
@@ -227,12 +235,50 @@ impl App {
         pb::ResponseCommit { retain_height: self.retain_height(height) }
     }
 
-    /// First height that CometBFT has to keep; 0 keeps all.
+    /// First height that CometBFT has to keep; 0 keeps all. Who joins by one of our snapshots needs the blocks after it.
     fn retain_height(&self, height: u64) -> i64 {
+        let snapshots = &self.0.config.snapshots;
         match self.0.config.min_retain_blocks {
             0 => 0,
-            keep => convert::height_out(height.saturating_sub(keep)),
+            // All snapshots are kept, and so are all blocks after them.
+            _ if snapshots.interval > 0 && snapshots.keep_recent == 0 => 0,
+            keep => {
+                let since = snapshots.interval.saturating_mul(snapshots.keep_recent.into());
+                convert::height_out(height.saturating_sub(keep.max(since)))
+            }
         }
+    }
+
+    /// Makes the state of a height the last committed one for every connection.
+    fn publish(&self, block: Option<BlockInfo>) {
+        let ctx = block.clone().map(|block| Ctx::new(block, state_on(&self.0.store.snapshot())));
+        *self.exec() = Phase::Idle;
+        *self.mempool() = Mempool::new(ctx);
+        self.0.committed.store(Arc::new(block));
+    }
+
+    /// Restores a snapshot of the folder into an empty database; `progress` hears of each chunk. Returns what was committed.
+    /// Nobody but the snapshot itself says what its app hash is: compare it with the chain's.
+    ///
+    /// # Errors
+    /// A text: the database has a state, or the snapshot is bad or of another chain.
+    pub fn restore_snapshot(&self, meta: &Meta, progress: &mut dyn FnMut()) -> Result<Committed, String> {
+        let restored = self.0.sync.restore(&self.0.store, meta, self.0.config.genesis.as_ref(), progress)?;
+        self.publish(Some(self.load_block()?));
+        Ok(restored)
+    }
+
+    /// Makes a snapshot of a height that is kept, and puts it into the folder; 0 is the last.
+    ///
+    /// # Errors
+    /// A text: the height is not kept, there is a snapshot of it, or the disk fails.
+    pub fn make_snapshot(&self, height: u64) -> Result<Meta, String> {
+        self.0.sync.make(&self.0.store, height)
+    }
+
+    fn load_block(&self) -> Result<BlockInfo, String> {
+        let block = info::load(&state_on(&self.0.store.snapshot())).map_err(|e| e.to_string())?;
+        block.ok_or_else(|| "the state says nothing of its block".to_owned())
     }
 }
 
@@ -339,21 +385,28 @@ impl Application for App {
         self.commit_staged()
     }
 
-    /// Snapshots for state sync are not made yet.
     fn list_snapshots(&self) -> pb::ResponseListSnapshots {
-        pb::ResponseListSnapshots { snapshots: Vec::new() }
+        pb::ResponseListSnapshots { snapshots: self.0.sync.list() }
     }
 
-    fn offer_snapshot(&self, _: pb::RequestOfferSnapshot) -> pb::ResponseOfferSnapshot {
-        pb::ResponseOfferSnapshot { result: pb::response_offer_snapshot::Result::Reject.into() }
+    fn offer_snapshot(&self, request: pb::RequestOfferSnapshot) -> pb::ResponseOfferSnapshot {
+        let result = self.sure(self.0.sync.offer(&self.0.store, &request));
+        if result == Offered::Accept {
+            self.publish(None);
+        }
+        pb::ResponseOfferSnapshot { result: result.into() }
     }
 
-    fn load_snapshot_chunk(&self, _: pb::RequestLoadSnapshotChunk) -> pb::ResponseLoadSnapshotChunk {
-        pb::ResponseLoadSnapshotChunk { chunk: Vec::new().into() }
+    fn load_snapshot_chunk(&self, request: pb::RequestLoadSnapshotChunk) -> pb::ResponseLoadSnapshotChunk {
+        let chunk = self.0.sync.chunk(request.height, request.format, request.chunk);
+        pb::ResponseLoadSnapshotChunk { chunk: chunk.into() }
     }
 
-    fn apply_snapshot_chunk(&self, _: pb::RequestApplySnapshotChunk) -> pb::ResponseApplySnapshotChunk {
-        let result = pb::response_apply_snapshot_chunk::Result::Abort.into();
-        pb::ResponseApplySnapshotChunk { result, refetch_chunks: Vec::new(), reject_senders: Vec::new() }
+    fn apply_snapshot_chunk(&self, request: pb::RequestApplySnapshotChunk) -> pb::ResponseApplySnapshotChunk {
+        let (response, restored) = self.sure(self.0.sync.apply(&request, self.0.config.genesis.as_ref()));
+        if restored.is_some() {
+            self.publish(Some(self.sure(self.load_block())));
+        }
+        response
     }
 }

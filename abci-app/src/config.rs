@@ -5,6 +5,19 @@ use std::path::PathBuf;
 
 use geodesic_core::DecCoins;
 
+/// Snapshots for state sync.
+#[derive(Debug, Clone)]
+pub struct SnapshotConfig {
+    /// Folder of the finished ones.
+    pub dir: PathBuf,
+    /// Heights between two; 0 makes none.
+    pub interval: u64,
+    /// Heights whose snapshots are kept; 0 keeps all.
+    pub keep_recent: u32,
+    /// Bytes of a chunk. Part of the format: nodes that cut otherwise make other snapshots.
+    pub chunk_bytes: usize,
+}
+
 /// Settings of the application; none of them is part of consensus.
 #[derive(Debug, Clone)]
 pub struct AppConfig {
@@ -12,6 +25,10 @@ pub struct AppConfig {
     pub db_path: PathBuf,
     /// Sizes and pruning of the store.
     pub store: geodesic_store::Options,
+    /// Snapshots for state sync.
+    pub snapshots: SnapshotConfig,
+    /// Chain id and initial height of the genesis; a state that comes by state sync must be of this chain.
+    pub genesis: Option<(String, u64)>,
     /// Smallest gas prices that the mempool takes; none asks for no fee.
     pub min_gas_prices: DecCoins,
     /// `app.toml`'s spelling of the prices, for queries.
@@ -36,8 +53,17 @@ pub struct AppConfig {
 impl AppConfig {
     /// Defaults with the database in `db_path`.
     pub fn new(db_path: impl Into<PathBuf>) -> Self {
+        let db_path = db_path.into();
+        let snapshots = SnapshotConfig {
+            dir: db_path.with_file_name("snapshots"),
+            interval: 0,
+            keep_recent: 2,
+            chunk_bytes: geodesic_store::sync::CHUNK_BYTES,
+        };
         Self {
-            db_path: db_path.into(),
+            db_path,
+            snapshots,
+            genesis: None,
             store: geodesic_store::Options::default(),
             min_gas_prices: DecCoins::default(),
             min_gas_prices_text: String::new(),

@@ -24,9 +24,10 @@ pub mod query;
 pub mod rest;
 pub mod router;
 mod services;
+pub mod state_sync;
 pub mod tx;
 mod wiring;
 
 pub use app::App;
-pub use config::AppConfig;
+pub use config::{AppConfig, SnapshotConfig};
 pub use wiring::WIRING;

@@ -1,5 +1,6 @@
 //! Accounts, for other modules and for the checks of transactions.
 
+use geodesic_core::store::PutEntry;
 use geodesic_core::{Address, Ctx, Sdk, StateError, TxError};
 use geodesic_proto::cosmos::auth::v1beta1::Params;
 
@@ -48,6 +49,28 @@ pub fn set_account(ctx: &mut Ctx, account: &Account) -> Result<(), StateError> {
     }
     BY_NUMBER.set(ctx, &account.number, address)?;
     ACCOUNTS.set(ctx, address, account)
+}
+
+/// Gives the whole index by number to `put`, as it follows from the accounts.
+///
+/// # Errors
+/// [`StateError`] if the disk fails or an account does not decode.
+pub fn index(ctx: &Ctx, put: &mut PutEntry<'_>) -> Result<(), StateError> {
+    for account in ACCOUNTS.prefix(ctx, &())? {
+        let (address, account) = account?;
+        put(BY_NUMBER.store(), &BY_NUMBER.entry(&account.number, &address))?;
+    }
+    Ok(())
+}
+
+/// The chain's bech32 prefix, which every account's address has; `None` if there are no accounts.
+///
+/// # Errors
+/// [`StateError`] if the disk fails or an account does not decode.
+pub fn prefix(ctx: &Ctx) -> Result<Option<String>, StateError> {
+    let Some((_, account)) = ACCOUNTS.prefix(ctx, &())?.next().transpose()? else { return Ok(None) };
+    let decoded = geodesic_core::address::decode(account.address_text());
+    decoded.map(|(prefix, _)| Some(prefix)).map_err(|e| StateError::Invariant(e.to_string()))
 }
 
 /// The next account number, which is used up by this.

@@ -2,6 +2,7 @@
 //! writes come in the SDK's order, because gas counts them.
 
 use geodesic_core::item::LenAddress;
+use geodesic_core::store::PutEntry;
 use geodesic_core::{Address, Coin, Coins, Ctx, Int, Sdk, StateError};
 
 use crate::errors::Error;
@@ -226,6 +227,18 @@ pub(crate) fn set_balance(
         OWNER.set(ctx, &owner, &())?;
         BALANCE.set(ctx, &key, &amount)
     }
+}
+
+/// Gives the whole index by denomination to `put`, as it follows from the balances.
+///
+/// # Errors
+/// [`StateError`] if the disk fails or a balance does not decode.
+pub fn index(ctx: &Ctx, put: &mut PutEntry<'_>) -> Result<(), StateError> {
+    for balance in BALANCE.prefix(ctx, &())? {
+        let ((address, denom), _) = balance?;
+        put(OWNER.store(), &OWNER.entry(&(Denom(denom), address), &()))?;
+    }
+    Ok(())
 }
 
 pub(crate) fn set_supply(ctx: &mut Ctx, denom: &str, amount: Int) -> Result<(), StateError> {

@@ -7,7 +7,7 @@ use geodesic_proto::prost::Message;
 use crate::address::Address;
 use crate::ctx::Ctx;
 use crate::error::StateError;
-use crate::store::{Range, StoreId, prefix_end};
+use crate::store::{Entry, Range, StoreId, prefix_end};
 
 /// A key, or a part of one. Numbers are big-endian, so byte order is number order.
 pub trait Key: Sized {
@@ -214,6 +214,11 @@ impl<K: Key, V, C: Codec<V>> Map<K, V, C> {
     /// [`StateError`] if gas runs out.
     pub fn set(&self, ctx: &mut Ctx, key: &K, value: &V) -> Result<(), StateError> {
         ctx.set(self.store, &self.key(key), C::encode(value))
+    }
+
+    /// The store's entry of a key and its value, as [`Map::set`] writes it.
+    pub fn entry(&self, key: &K, value: &V) -> Entry {
+        (self.key(key), C::encode(value))
     }
 
     /// Deletes the entry at `key`.

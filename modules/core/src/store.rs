@@ -46,6 +46,9 @@ pub struct StorageError(pub String);
 /// One entry of a store.
 pub type Entry = (Vec<u8>, Vec<u8>);
 
+/// Takes entries of a store outside the app hash, which follow from those of the trees.
+pub type PutEntry<'a> = dyn FnMut(StoreId, &Entry) -> Result<(), StorageError> + 'a;
+
 /// A half-open range of keys, walked upwards or downwards.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Range {

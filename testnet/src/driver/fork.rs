@@ -25,7 +25,7 @@ impl Net {
             consensus_params: Some(self.params.clone()),
             ..self.init.clone()
         };
-        let (old, new) = (Node::new(None)?, Node::new(None)?);
+        let (old, new) = (Node::new(None, 0)?, Node::new(None, 0)?);
         old.handshake(&self.init, &self.genesis, &self.blocks)?;
         let set = sets::apply(&Set::new(), &new.init(&init, None)?.validators)?;
         ensure!(
@@ -52,6 +52,6 @@ impl Net {
     /// # Errors
     /// Where it differs.
     pub fn replay(&self) -> Result<()> {
-        Node::new(None)?.handshake(&self.init, &self.genesis, &self.blocks)
+        Node::new(None, 0)?.handshake(&self.init, &self.genesis, &self.blocks)
     }
 }

@@ -42,6 +42,8 @@ pub struct Spec {
     pub users: usize,
     /// First height whose votes carry extensions; 0 for none.
     pub extensions_from: i64,
+    /// Heights between two snapshots for state sync, of which all are kept; 0 for none.
+    pub snapshot_interval: u64,
     /// Values that replace those of the default genesis: JSON pointer into `app_state`, value.
     pub patches: Vec<(String, Value)>,
 }
@@ -55,6 +57,7 @@ impl Default for Spec {
             stakes: vec![250_000_000_000; 4],
             users: 2,
             extensions_from: 1,
+            snapshot_interval: 0,
             patches: micro(),
         }
     }

@@ -129,7 +129,8 @@ impl Net {
         let users =
             (0..spec.users).map(|i| Wallet::new("user", i).map(Arc::new)).collect::<Result<Vec<_>>>()?;
         let init = genesis::init_chain(&spec, &operators, &users)?;
-        let nodes = operators.iter().map(|o| Node::new(spec.compute.then_some(o.vrf_secret)));
+        let nodes =
+            operators.iter().map(|o| Node::new(spec.compute.then_some(o.vrf_secret), spec.snapshot_interval));
         let nodes = nodes.collect::<Result<Vec<_>>>()?;
         let genesis = nodes.first().context("no validators")?.init(&init, None)?;
         for node in nodes.iter().skip(1) {
@@ -157,6 +158,11 @@ impl Net {
             mempool: Vec::new(),
             spec,
         })
+    }
+
+    /// What the chain began with.
+    pub fn init(&self) -> &RequestInitChain {
+        &self.init
     }
 
     /// Height of the last block; 0 before the first.

@@ -20,10 +20,14 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) fn new(vrf_secret: Option<[u8; 32]>) -> Result<Self> {
+    /// An application that makes a snapshot every `snapshot_interval` heights, in small chunks; 0 makes none.
+    pub(crate) fn new(vrf_secret: Option<[u8; 32]>, snapshot_interval: u64) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let mut config = AppConfig::new(dir.path().join("db"));
         config.vrf_secret = vrf_secret;
+        config.snapshots.interval = snapshot_interval;
+        config.snapshots.keep_recent = 0;
+        config.snapshots.chunk_bytes = 4_000;
         config.store.cache_bytes = 4 << 20;
         config.store.block_cache_bytes = 4 << 20;
         config.store.write_buffer_bytes = 4 << 20;
