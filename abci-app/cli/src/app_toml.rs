@@ -44,8 +44,29 @@ pub struct AppToml {
     pub grpc: Listener,
     /// `[grpc-web]`, on the address of `[api]`
     pub grpc_web: Switch,
+    /// `[state-sync]`
+    pub state_sync: StateSync,
     /// `[geodesic]`
     pub geodesic: Own,
+}
+
+/// `[state-sync]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct StateSync {
+    /// Heights between two snapshots; 0 takes none.
+    #[serde(deserialize_with = "number")]
+    pub snapshot_interval: u64,
+    /// Heights whose snapshots are kept; 0 keeps all.
+    #[serde(deserialize_with = "number")]
+    pub snapshot_keep_recent: u64,
+}
+
+impl Default for StateSync {
+    /// The SDK's.
+    fn default() -> Self {
+        Self { snapshot_interval: 0, snapshot_keep_recent: 2 }
+    }
 }
 
 /// `[telemetry]`
@@ -167,6 +188,7 @@ mod tests {
         assert_eq!(app.geodesic.cache_bytes, 64 << 20);
         assert!(!app.api.enable && !app.api.swagger && !app.api.enabled_unsafe_cors && !app.grpc_web.enable);
         assert_eq!(app.api.address, "tcp://localhost:1317");
+        assert_eq!((app.state_sync.snapshot_interval, app.state_sync.snapshot_keep_recent), (0, 2));
         let bounds = (app.api.max_open_connections, app.api.rpc_read_timeout, app.api.rpc_max_body_bytes);
         assert_eq!(bounds, (1000, 10, 1_000_000));
     }
@@ -177,6 +199,8 @@ mod tests {
             .replace("pruning = \"default\"", "pruning = \"custom\"")
             .replace("pruning-keep-recent = \"0\"", "pruning-keep-recent = \"100\"")
             .replace("pruning-interval = \"0\"", "pruning-interval = 19")
+            .replace("snapshot-interval = 0", "snapshot-interval = 1000")
+            .replace("snapshot-keep-recent = 2", "snapshot-keep-recent = \"3\"")
             .replace("halt-height = 0", "halt-height = \"7\"");
         let app: AppToml = toml::from_str(&text).unwrap();
         assert_eq!(
@@ -184,6 +208,7 @@ mod tests {
             ("custom", 100, 19)
         );
         assert_eq!(app.halt_height, 7);
+        assert_eq!((app.state_sync.snapshot_interval, app.state_sync.snapshot_keep_recent), (1000, 3));
         for bad in ["-1", "\"x\"", "1.5", "true"] {
             assert!(toml::from_str::<AppToml>(&format!("halt-height = {bad}")).is_err(), "{bad}");
         }

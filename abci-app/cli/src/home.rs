@@ -60,6 +60,12 @@ impl Home {
         self.data("application.db")
     }
 
+    /// The folder of snapshots for state sync.
+    #[must_use]
+    pub fn snapshots(&self) -> PathBuf {
+        self.data("snapshots")
+    }
+
     /// Refuses a home whose chain has not begun here, or whose node runs; returns the database.
     ///
     /// # Errors

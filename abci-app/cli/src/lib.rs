@@ -15,6 +15,7 @@ pub mod net;
 pub mod output;
 pub mod query;
 pub mod rollback;
+pub mod snapshots;
 pub mod start;
 pub mod status;
 pub mod toml_file;
@@ -77,6 +78,9 @@ enum Command {
     Export(export::ExportArgs),
     /// Take the application and CometBFT back by one height
     Rollback(rollback::RollbackArgs),
+    /// Manage snapshots for state sync
+    #[command(subcommand)]
+    Snapshots(snapshots::Command),
     /// Print the version
     #[command(after_help = "Example:\n  geod version --long --output json")]
     Version(version::VersionArgs),
@@ -139,6 +143,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Config(command) => command.run(&ctx),
         Command::Export(args) => export::run(args, &ctx),
         Command::Rollback(args) => rollback::run(args, &ctx),
+        Command::Snapshots(command) => command.run(&ctx),
         Command::Version(args) => version::run(args, &ctx),
         Command::Agent(_) | Command::Completion { .. } => Ok(()),
     }

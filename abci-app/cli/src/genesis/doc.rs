@@ -24,6 +24,33 @@ const CHAIN_ID_MAX: usize = 50;
 /// What can be set outside of `app_state`.
 const OUTER: [&str; 4] = ["consensus_params", "chain_id", "genesis_time", "initial_height"];
 
+/// Chain id and initial height of the genesis in a file; `None` if there is no file.
+///
+/// # Errors
+/// The file cannot be read, is above 1 GiB, or does not say them.
+pub fn identity(path: &Path) -> anyhow::Result<Option<(String, u64)>> {
+    /// What is read of the document: its state may be large.
+    #[derive(serde::Deserialize)]
+    struct Identity {
+        chain_id: String,
+        #[serde(default)]
+        initial_height: Value,
+    }
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = home::read_bounded(path, home::GENESIS_MAX)?;
+    let at = || path.display().to_string();
+    let found: Identity = serde_json::from_str(&text).with_context(at)?;
+    let height = match &found.initial_height {
+        Value::Null => Some(1),
+        Value::String(text) => text.parse::<u64>().ok(),
+        value => value.as_u64(),
+    };
+    let height = height.with_context(|| format!("{}: initial_height {}", at(), found.initial_height))?;
+    Ok(Some((found.chain_id, height.max(1))))
+}
+
 /// A genesis document. Fields that nobody here knows stay as they are.
 #[derive(Debug, Clone)]
 pub struct GenesisDoc(Map<String, Value>);

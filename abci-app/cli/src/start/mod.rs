@@ -78,6 +78,12 @@ pub struct StartArgs {
     /// Blocks that CometBFT keeps; 0 keeps all
     #[arg(long, value_name = "N")]
     min_retain_blocks: Option<u64>,
+    /// Heights between two snapshots for state sync; 0 takes none
+    #[arg(long = "state-sync.snapshot-interval", value_name = "N")]
+    snapshot_interval: Option<u64>,
+    /// Heights whose snapshots are kept; 0 keeps all
+    #[arg(long = "state-sync.snapshot-keep-recent", value_name = "N")]
+    snapshot_keep_recent: Option<u32>,
     /// Serve gRPC
     #[arg(long = "grpc.enable", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true",
         require_equals = true, action = ArgAction::Set)]

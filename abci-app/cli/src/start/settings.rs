@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use super::{StartArgs, socket_address};
 use crate::app_toml::AppToml;
+use crate::genesis;
 use crate::home::Home;
 use crate::toml_file;
 
@@ -92,6 +93,11 @@ fn app_config(
     if let Some(bytes) = usize::try_from(file.geodesic.cache_bytes).ok().filter(|bytes| *bytes > 0) {
         app.store.cache_bytes = bytes;
     }
+    app.snapshots.dir = home.snapshots();
+    app.snapshots.interval = args.snapshot_interval.unwrap_or(file.state_sync.snapshot_interval);
+    let keep = u32::try_from(file.state_sync.snapshot_keep_recent).unwrap_or(u32::MAX);
+    app.snapshots.keep_recent = args.snapshot_keep_recent.unwrap_or(keep);
+    app.genesis = genesis::doc::identity(&home.genesis())?;
     app.halt_height = args.halt_height.unwrap_or(file.halt_height);
     app.min_retain_blocks = args.min_retain_blocks.unwrap_or(file.min_retain_blocks);
     app.index_events.clone_from(&file.index_events);
