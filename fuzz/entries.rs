@@ -6,7 +6,7 @@ use geodesic_app::tx::sign::{SignerData, sign_bytes};
 use geodesic_app::tx::{self, TxMsg as _};
 use geodesic_auth::PubKey;
 use geodesic_challenge::{Commitment, Distance, Leaf, Node, Path, RTarget};
-use geodesic_core::{Address, BlockInfo, Ctx, MemStore, State};
+use geodesic_core::{Address, BlockInfo, Ctx, MemStore, State, StoreId};
 use geodesic_proto::amino::MAX_BYTES;
 use geodesic_proto::cosmos::tx::v1beta1::TxRaw;
 use geodesic_proto::geodesic::seeds::v1::MsgBeacon;
@@ -15,13 +15,14 @@ use geodesic_proto::prost::Message;
 use geodesic_proto::prost_types::Any;
 use geodesic_proto::strict::{self, Policy};
 use geodesic_proto::{amino_json, pool};
+use geodesic_store::sync::{Decoder, Meta};
 use tendermint_proto::v0_38::abci::Request;
 
 /// An entry by the name of its corpus.
 pub(crate) type Entry = (&'static str, fn(&[u8]));
 
 /// Every entry.
-pub(crate) const ALL: [Entry; 8] = [
+pub(crate) const ALL: [Entry; 9] = [
     ("transaction", transaction),
     ("strict_walker", strict_walker),
     ("amino", amino),
@@ -30,6 +31,7 @@ pub(crate) const ALL: [Entry; 8] = [
     ("commitment_proof", commitment_proof),
     ("vote_extension", vote_extension),
     ("json", json),
+    ("snapshot", snapshot),
 ];
 
 /// Bytes of a transaction: decoding, stateless checks, and the bytes to sign in every mode.
@@ -160,4 +162,26 @@ pub(crate) fn json(data: &[u8]) {
     let written = written.unwrap_or_else(|e| panic!("{name} {text} is read, but not written: {e}"));
     let again = json_to_bytes(name, &written, Options::default()).ok();
     assert_eq!(again, Some(bytes), "{name}: {text} is written as {written}");
+}
+
+/// A snapshot for state sync, or its description. It does not matter in which pieces a snapshot comes.
+pub(crate) fn snapshot(data: &[u8]) {
+    if let Ok(meta) = Meta::decode(data) {
+        assert_eq!(Meta::decode(&meta.encode()), Ok(meta), "a description is written otherwise");
+    }
+    let read = |parts: &[&[u8]]| {
+        let stores = [StoreId::tree("acc"), StoreId::tree("bank")];
+        // Heights below 128 are one byte, the first.
+        let mut decoder = Decoder::new(data.first().copied().unwrap_or_default().into(), None, &stores);
+        let mut leaves = Vec::new();
+        let fed = parts.iter().try_for_each(|part| {
+            decoder.feed(part, &mut |store, key, value| {
+                leaves.push((store, key.len(), value.len()));
+                Ok(())
+            })
+        });
+        (fed.map_err(|e| e.to_string()), leaves, decoder.is_complete(), decoder.app_hash())
+    };
+    let (head, tail) = data.split_at(data.len() / 2);
+    assert_eq!(read(&[data]), read(&[head, tail]), "pieces matter");
 }

@@ -240,8 +240,6 @@ impl App {
         let snapshots = &self.0.config.snapshots;
         match self.0.config.min_retain_blocks {
             0 => 0,
-            // All snapshots are kept, and so are all blocks after them.
-            _ if snapshots.interval > 0 && snapshots.keep_recent == 0 => 0,
             keep => {
                 let since = snapshots.interval.saturating_mul(snapshots.keep_recent.into());
                 convert::height_out(height.saturating_sub(keep.max(since)))

@@ -164,6 +164,29 @@ fn messages() -> Vec<(String, Vec<u8>)> {
     own.chain(sdk.collect::<Vec<_>>()).collect()
 }
 
+/// A small snapshot, one with nodes that carry hashes, and a description.
+fn snapshots() -> [(&'static str, Vec<u8>); 3] {
+    use geodesic_core::store::{ChangeSet, StoreId};
+    let dir = tempfile::tempdir().unwrap();
+    let (acc, bank) = (StoreId::tree("acc"), StoreId::tree("bank"));
+    let store = geodesic_store::Store::open(dir.path(), Default::default(), &[acc, bank]).unwrap();
+    let snapshot = |height: u64, entries: u16| {
+        let set = |n: u16| (n.to_be_bytes().to_vec(), Some(vec![7; usize::from(n % 5)]));
+        store.stage(height, ChangeSet::from([(acc, (0..entries).map(set).collect())])).unwrap();
+        store.commit(b"").unwrap();
+        let mut bytes = Vec::new();
+        let mut take = |part: &[u8]| {
+            bytes.extend_from_slice(part);
+            Ok::<_, geodesic_store::Error>(())
+        };
+        store.export(height).unwrap().write(&mut take).unwrap();
+        bytes
+    };
+    let meta =
+        geodesic_store::sync::Meta { height: 5, format: 1, hash: [1; 32], chunk_hashes: vec![[2; 32]; 3] };
+    [("small", snapshot(1, 6)), ("with-hashes", snapshot(2, 300)), ("description", meta.encode())]
+}
+
 /// Writes the corpus anew, after a change of the interface: `cargo test -p geodesic-app --test hostile -- --ignored`.
 #[test]
 #[ignore = "writes fuzz/corpus"]
@@ -215,6 +238,9 @@ fn write_the_corpus() {
         ("query", pb::request::Value::Query(pb::RequestQuery { path: "/a/b".into(), ..Default::default() })),
     ] {
         write("abci_request", name, &pb::Request { value: Some(value) }.encode_length_delimited_to_vec());
+    }
+    for (name, bytes) in snapshots() {
+        write("snapshot", name, &bytes);
     }
     let proof = [2_u64, 1, 9, 1, 5, 0].map(u64::to_be_bytes).concat();
     write("commitment_proof", "two-leaves", &[proof, vec![4; 96]].concat());

@@ -341,7 +341,7 @@ fn blocks_after_the_oldest_snapshot_are_kept() {
         ("no snapshots", 1, 0, 2, 2),
         ("one snapshot", 1, 2, 1, 1),
         ("more than there are", 1, 2, 5, 0),
-        ("all snapshots", 1, 2, 0, 0),
+        ("all snapshots, which the SDK takes for none", 1, 2, 0, 2),
     ] {
         let mut config = config(&dir.path().join(name));
         fs::create_dir(dir.path().join(name)).unwrap();

@@ -163,7 +163,7 @@ fn peers_of(network: &Localnet, node: &Node) -> anyhow::Result<String> {
 ///
 /// # Errors
 /// What `geod` says.
-pub(crate) fn configure(node: &Node) -> anyhow::Result<()> {
+pub fn configure(node: &Node) -> anyhow::Result<()> {
     let address = |port: u16| format!("tcp://127.0.0.1:{port}");
     for (file, key, value) in [
         ("config", "rpc.laddr", address(node.rpc())),
