@@ -1,12 +1,14 @@
 //! Requests become checked values here: every length and number is bounded before anything is allocated for it.
 use std::time::{Duration, Instant};
 
-use geodesic_challenge::{Address, Hash, Shape, ShapeParams};
+use geodesic_challenge::{Address, FloatShape, FloatShapeParams, Hash, Shape, ShapeParams};
 use geodesic_proto::geodesic::mlnode::v1 as pb;
 use tonic::Status;
 use tonic::metadata::MetadataMap;
 
-use crate::engine::{Challenge, NonceId};
+use crate::engine::{self, NonceId};
+use crate::pow2::FloatChallenge;
+use crate::profile::Challenge;
 
 /// Most nonces of one Recompute.
 pub const RECOMPUTE_MAX: usize = 1024;
@@ -31,13 +33,51 @@ pub(crate) fn address(field: &str, bytes: &[u8]) -> Result<Address, Status> {
 /// Profile, shape and key of a request.
 pub(crate) fn challenge(challenge: Option<pb::Challenge>) -> Result<Challenge, Status> {
     let challenge = challenge.ok_or_else(|| invalid("challenge is missing".into()))?;
-    if challenge.profile != i32::from(pb::Profile::Exact) {
-        let exact = i32::from(pb::Profile::Exact);
-        return Err(invalid(format!("challenge.profile is {}, must be {exact} (exact)", challenge.profile)));
+    let (exact, float) = (i32::from(pb::Profile::Exact), i32::from(pb::Profile::Pow2F16));
+    let profile = challenge.profile;
+    if profile != exact && profile != float {
+        let text = format!("challenge.profile is {profile}, must be {exact} (exact) or {float} (pow2-f16)");
+        return Err(invalid(text));
     }
     let epoch_key: Hash = array("challenge.epoch_key", &challenge.epoch_key)?;
-    let shape = challenge.shape.ok_or_else(|| invalid("challenge.shape is missing".into()))?;
-    Ok(Challenge { shape: checked_shape(&shape)?, epoch_key })
+    match (challenge.shape, challenge.float_shape) {
+        (Some(_), Some(_)) => Err(invalid("challenge has shape and float_shape, must have one".into())),
+        (Some(s), None) if profile == exact => {
+            Ok(Challenge::Exact(engine::Challenge { shape: checked_shape(&s)?, epoch_key }))
+        }
+        (None, Some(s)) if profile == float => {
+            Ok(Challenge::Float(FloatChallenge { shape: checked_float_shape(&s)?, epoch_key }))
+        }
+        _ if profile == exact => Err(invalid("challenge.shape is missing, profile exact needs it".into())),
+        _ => Err(invalid("challenge.float_shape is missing, profile pow2-f16 needs it".into())),
+    }
+}
+
+/// The auditor whose tags are wanted, if any.
+pub(crate) fn auditor(challenge: &Challenge, bytes: &[u8]) -> Result<Option<Address>, Status> {
+    match (bytes, challenge) {
+        ([], _) => Ok(None),
+        (_, Challenge::Float(_)) => Err(invalid(format!(
+            "auditor has {} bytes, must be empty: profile pow2-f16 has no tags",
+            bytes.len()
+        ))),
+        (bytes, Challenge::Exact(_)) => address("auditor", bytes).map(Some),
+    }
+}
+
+fn checked_float_shape(s: &pb::FloatShape) -> Result<FloatShape, Status> {
+    let params = FloatShapeParams {
+        dim: s.dim,
+        layers: s.layers,
+        heads: s.heads,
+        kv_heads: s.kv_heads,
+        hidden: s.hidden,
+        vocab: s.vocab,
+        seq: s.seq,
+        norm_eps: s.norm_eps,
+        rope_theta: s.rope_theta,
+    };
+    FloatShape::try_new(params).map_err(|error| invalid(format!("challenge.float_shape: {error}")))
 }
 
 fn checked_shape(s: &pb::Shape) -> Result<Shape, Status> {
@@ -78,6 +118,21 @@ pub fn shape_message(shape: &Shape) -> pb::Shape {
     }
 }
 
+/// The float shape as a message.
+pub fn float_shape_message(shape: &FloatShape) -> pb::FloatShape {
+    pb::FloatShape {
+        dim: shape.dim,
+        layers: shape.layers,
+        heads: shape.heads,
+        kv_heads: shape.kv_heads,
+        hidden: shape.hidden,
+        vocab: shape.vocab,
+        seq: shape.seq,
+        norm_eps: shape.norm_eps,
+        rope_theta: shape.rope_theta,
+    }
+}
+
 /// First and end nonce of a generation; open-ended means the largest number.
 pub(crate) fn range(start: u64, end: Option<u64>) -> Result<(u64, u64), Status> {
     let end = end.unwrap_or(u64::MAX);
@@ -87,8 +142,8 @@ pub(crate) fn range(start: u64, end: Option<u64>) -> Result<(u64, u64), Status> 
     Ok((start, end))
 }
 
-/// The nonces of a Recompute for `shape`, bounded in number and in the bytes of the reply.
-pub(crate) fn nonces(shape: &Shape, request: &pb::RecomputeRequest) -> Result<Vec<NonceId>, Status> {
+/// The nonces of a Recompute for `vocab` outputs, bounded in number and in the bytes of the reply.
+pub(crate) fn nonces(vocab: u32, request: &pb::RecomputeRequest) -> Result<Vec<NonceId>, Status> {
     let count = request.nonces.len();
     if count == 0 {
         return Err(invalid(format!("nonces are missing, 1 to {RECOMPUTE_MAX} are needed")));
@@ -96,7 +151,7 @@ pub(crate) fn nonces(shape: &Shape, request: &pb::RecomputeRequest) -> Result<Ve
     if count > RECOMPUTE_MAX {
         return Err(Status::resource_exhausted(format!("{count} nonces asked for, at most {RECOMPUTE_MAX}")));
     }
-    let bytes = (count as u64).saturating_mul(4 * u64::from(shape.vocab));
+    let bytes = (count as u64).saturating_mul(4 * u64::from(vocab));
     if request.include_logits && bytes > REPLY_BYTES_MAX {
         return Err(Status::resource_exhausted(format!(
             "logits of {count} nonces are {bytes} bytes, at most {REPLY_BYTES_MAX} fit a reply"

@@ -4,7 +4,8 @@ use geodesic_challenge::Scored;
 #[cfg(feature = "faults")]
 use geodesic_challenge::{Distance, tag};
 
-use crate::engine::{Challenge, NonceId};
+use crate::engine::NonceId;
+use crate::profile::Challenge;
 
 #[cfg(all(feature = "faults", not(debug_assertions)))]
 compile_error!("the feature `faults` is for tests alone and is never built for a release");
@@ -25,7 +26,8 @@ impl Faults {
         let one = (1_u64 << 32) as f64;
         for (id, scored) in ids.iter().zip(scored) {
             let node = id.node_id.to_be_bytes();
-            let fake = tag("fault", &[&challenge.epoch_key, &id.participant, &node, &id.nonce.to_be_bytes()]);
+            let fake =
+                tag("fault", &[&challenge.epoch_key(), &id.participant, &node, &id.nonce.to_be_bytes()]);
             let [a, b, c, d, e, f, g, h, ..] = fake;
             let [choice, place] =
                 [[a, b, c, d], [e, f, g, h]].map(|x| f64::from(u32::from_be_bytes(x)) / one);

@@ -9,7 +9,7 @@ use geodesic_proto::geodesic::mlnode::v1::GenerateResponse;
 use tokio::sync::mpsc;
 use tonic::Status;
 
-use crate::engine::Challenge;
+use crate::profile::Challenge;
 
 /// Consecutive nonces to score.
 pub(crate) struct Generate {
@@ -126,7 +126,10 @@ mod tests {
 
     fn generation(next: u64, end: u64, room: usize) -> (Generation, mpsc::Receiver<GenerateResponse>) {
         let (batches, received) = mpsc::channel(room);
-        let challenge = Challenge { shape: Shape::by_name("micro").unwrap(), epoch_key: [1; 32] };
+        let challenge = Challenge::Exact(crate::engine::Challenge {
+            shape: Shape::by_name("micro").unwrap(),
+            epoch_key: [1; 32],
+        });
         let (participant, outcome) = ([2; 20], Arc::default());
         let job =
             Generate { challenge, participant, node_id: 3, next, end, batches, outcome, deadline: None };

@@ -13,6 +13,7 @@ mod limit;
 pub mod metrics;
 mod model;
 pub mod pow2;
+mod profile;
 mod queue;
 mod round;
 pub mod selftest;
@@ -21,6 +22,6 @@ mod service;
 pub mod vectors;
 mod worker;
 
-pub use checks::{RECOMPUTE_MAX, REPLY_BYTES_MAX, shape_message};
+pub use checks::{RECOMPUTE_MAX, REPLY_BYTES_MAX, float_shape_message, shape_message};
 pub use cpu::CpuEngine;
 pub use server::{Config, Handle, ServeError, Tls, serve, serve_on};

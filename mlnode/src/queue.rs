@@ -3,14 +3,15 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use geodesic_challenge::{Address, Hash, Shape};
+use geodesic_challenge::{Address, Hash};
 use geodesic_proto::geodesic::mlnode::v1::{GenerateResponse, InitResponse, RecomputeResponse};
 use tokio::sync::{oneshot, watch};
 use tonic::Status;
 
-use crate::engine::{Challenge, NonceId};
+use crate::engine::NonceId;
 use crate::generation::{Claim, Generate, Generation};
 use crate::metrics;
+use crate::profile::Challenge;
 
 /// Work that does not wait for generation.
 pub(crate) enum Urgent {
@@ -108,10 +109,10 @@ impl State {
     }
 
     /// A range of the first generation that has one to give, which then waits for its next turn.
-    fn claim(&mut self, batch: &dyn Fn(&Shape) -> u64) -> Option<Claim> {
+    fn claim(&mut self, batch: &dyn Fn(&Challenge) -> u64) -> Option<Claim> {
         for at in 0..self.generate.len() {
             let generation = self.generate.get_mut(at)?;
-            let count = batch(&generation.challenge().shape);
+            let count = batch(generation.challenge());
             if let Some(claim) = generation.take(count) {
                 self.generate.remove(at).into_iter().for_each(|taken| self.generate.push_back(taken));
                 return Some(claim);
@@ -231,9 +232,9 @@ impl Queue {
         self.wake.notify_all();
     }
 
-    /// Waits for work for a device that computes `batch` nonces of a shape a call; `None` when the node drains and
+    /// Waits for work for a device that computes `batch` nonces of a challenge a call; `None` when the node drains and
     /// nothing is left.
-    pub(crate) fn next(&self, batch: &dyn Fn(&Shape) -> u64) -> Option<Work> {
+    pub(crate) fn next(&self, batch: &dyn Fn(&Challenge) -> u64) -> Option<Work> {
         let mut state = self.lock();
         loop {
             if let Some(work) = state.urgent.pop_front() {

@@ -15,6 +15,8 @@ use crate::devices::{self, Choice, DeviceError, Limits};
 use crate::engine::Engine;
 use crate::faults::Faults;
 use crate::limit::TooLargeIsExhausted;
+use crate::pow2::FloatEngine;
+use crate::profile::Device;
 use crate::queue::Queue;
 use crate::selftest::{self, SelfTestError};
 use crate::service::Service;
@@ -144,6 +146,8 @@ impl Handle {
     }
 }
 
+/// Bytes that profile `pow2-f16` may use for each device, unless the operator says otherwise.
+const FLOAT_MEMORY: u64 = 4 << 30;
 /// Time that open connections get to end after the last job.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -227,7 +231,11 @@ pub async fn serve_on(config: Config, engines: Vec<Box<dyn Engine>>) -> Result<H
     tracing::info!(%addr, devices = names.join("; "), tls = config.tls.is_some(), "serving");
     let queue = Arc::new(Queue::new(config.queue_limit, names));
     let service = Service { queue: queue.clone(), devices: engines.len(), started: Instant::now() };
-    start_devices(engines, &queue, faults(&config))?;
+    // Profile `pow2-f16` is computed on the processor's cores, which the devices share.
+    let threads = config.threads.div_ceil(engines.len().max(1));
+    let memory = config.max_memory.unwrap_or(FLOAT_MEMORY);
+    let device = |exact| Device::new(exact, FloatEngine::new(threads, config.batch, memory));
+    start_devices(engines.into_iter().map(device).collect(), &queue, faults(&config))?;
 
     let mlnode = MlNodeServer::new(service)
         .max_decoding_message_size(REQUEST_BYTES_MAX)
@@ -240,19 +248,19 @@ pub async fn serve_on(config: Config, engines: Vec<Box<dyn Engine>>) -> Result<H
     Ok(Handle { addr, queue, task })
 }
 
-/// Starts a thread for each engine.
+/// Starts a thread for each device.
 ///
 /// # Errors
 /// [`ServeError::Thread`]; threads that were started end.
 fn start_devices(
-    engines: Vec<Box<dyn Engine>>,
+    devices: Vec<Device>,
     queue: &Arc<Queue>,
     faults: Faults,
 ) -> Result<(), ServeError> {
-    for (index, mut engine) in engines.into_iter().enumerate() {
+    for (index, mut device) in devices.into_iter().enumerate() {
         let of_device = queue.clone();
         let thread = std::thread::Builder::new().name(format!("device {index}"));
-        let started = thread.spawn(move || worker::run(index, engine.as_mut(), &of_device, &faults));
+        let started = thread.spawn(move || worker::run(index, &mut device, &of_device, &faults));
         if let Err(error) = started {
             queue.stop(true);
             return Err(ServeError::Thread(format!("cannot start the thread of device {index}: {error}")));

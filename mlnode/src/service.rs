@@ -120,11 +120,8 @@ impl MlNode for Service {
         let deadline = checks::deadline(request.metadata(), arrived)?;
         let mut request = request.into_inner();
         let challenge = checks::challenge(request.challenge.take())?;
-        let ids = checks::nonces(&challenge.shape, &request)?;
-        let auditor = match request.auditor.as_slice() {
-            [] => None,
-            bytes => Some(checks::address("auditor", bytes)?),
-        };
+        let ids = checks::nonces(challenge.vocab(), &request)?;
+        let auditor = checks::auditor(&challenge, &request.auditor)?;
         let include_logits = request.include_logits;
         let (reply, answer) = oneshot::channel();
         self.queue.push_urgent(Urgent::Recompute(Recompute {
@@ -151,7 +148,7 @@ impl MlNode for Service {
         Ok(Response::new(pb::StatusResponse {
             version: env!("CARGO_PKG_VERSION").into(),
             device: snapshot.devices,
-            profiles: vec![pb::Profile::Exact.into()],
+            profiles: vec![pb::Profile::Exact.into(), pb::Profile::Pow2F16.into()],
             state: state.into(),
             queue_depth: u32::try_from(snapshot.depth).unwrap_or(u32::MAX),
             queue_limit: u32::try_from(self.queue.limit()).unwrap_or(u32::MAX),

@@ -42,7 +42,7 @@ pub(crate) struct Vectors {
     /// Profile of the vectors to write
     #[arg(long, value_enum, default_value_t = Profile::Exact, conflicts_with = "check")]
     profile: Profile,
-    /// Built-in shape: micro, local, cpu, gpu-5b, gpu-18b of exact; tiny, small, 3b of pow2-f16 [default: the first]
+    /// Built-in shape: micro, local, cpu, gpu-5b, gpu-18b of exact; tiny, local, small, 3b of pow2-f16 [default: the first]
     #[arg(long, conflicts_with = "check")]
     shape: Option<String>,
     /// Nonces, from 0 on

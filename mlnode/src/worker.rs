@@ -3,16 +3,17 @@
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
-use geodesic_challenge::{Hash, Scored, Shape, logits_bytes, seen_tag};
+use geodesic_challenge::{Hash, Scored, logits_bytes, seen_tag};
 use geodesic_proto::geodesic::mlnode::v1::{
     GenerateResponse, InitResponse, Leaf, RecomputeResponse, Recomputed,
 };
 use tonic::Status;
 
-use crate::engine::{Challenge, Engine, EngineError, NonceId};
+use crate::engine::{EngineError, NonceId};
 use crate::faults::Faults;
 use crate::generation::Claim;
 use crate::metrics;
+use crate::profile::{Challenge, Device};
 use crate::queue::{Init, Queue, Recompute, Urgent, Work, late};
 
 /// Why a piece of work has no result.
@@ -33,7 +34,7 @@ impl From<EngineError> for Trouble {
 }
 
 /// Runs device `index` until the queue drains or the device fails.
-pub(crate) fn run(index: usize, engine: &mut dyn Engine, queue: &Queue, faults: &Faults) {
+pub(crate) fn run(index: usize, device: &mut Device, queue: &Queue, faults: &Faults) {
     // Also on a panic: callers must not wait for a device that is gone.
     struct Ended<'a>(&'a Queue);
     impl Drop for Ended<'_> {
@@ -43,15 +44,15 @@ pub(crate) fn run(index: usize, engine: &mut dyn Engine, queue: &Queue, faults: 
     }
     let _ended = Ended(queue);
     loop {
-        let batch = |shape: &Shape| engine.batch(shape).clamp(1, BATCH_MAX) as u64;
+        let batch = |challenge: &Challenge| device.batch(challenge).clamp(1, BATCH_MAX) as u64;
         let Some(work) = queue.next(&batch) else { return };
         let failed = match work {
             Work::Urgent(Urgent::Init(job)) => {
-                init(engine, queue, job).map_err(|(job, reason)| (Work::Urgent(Urgent::Init(job)), reason))
+                init(device, queue, job).map_err(|(job, reason)| (Work::Urgent(Urgent::Init(job)), reason))
             }
-            Work::Urgent(Urgent::Recompute(job)) => recompute(engine, queue, job)
+            Work::Urgent(Urgent::Recompute(job)) => recompute(device, queue, job)
                 .map_err(|(job, reason)| (Work::Urgent(Urgent::Recompute(job)), reason)),
-            Work::Generate(claim) => generate(index, engine, queue, faults, &claim)
+            Work::Generate(claim) => generate(index, device, queue, faults, &claim)
                 .map_err(|reason| (Work::Generate(claim), reason)),
         };
         if let Err((work, reason)) = failed {
@@ -70,52 +71,53 @@ fn guarded<T>(compute: impl FnOnce() -> Result<T, EngineError>) -> Result<T, Tro
     Ok(result.map_err(|_| Trouble::Device("the engine panicked".into()))??)
 }
 
-fn load(engine: &mut dyn Engine, challenge: &Challenge) -> Result<bool, Trouble> {
+fn load(device: &mut Device, challenge: &Challenge) -> Result<bool, Trouble> {
     let start = Instant::now();
-    let already = guarded(|| engine.load(challenge))?;
+    let already = guarded(|| device.load(challenge))?;
     if !already {
         let seconds = start.elapsed().as_secs_f64();
         ::metrics::histogram!(metrics::WEIGHTS_SECONDS).record(seconds);
-        let shape = challenge.shape.name().unwrap_or("custom");
-        tracing::info!(epoch_key = hex::encode(challenge.epoch_key), shape, seconds, "weights generated");
+        let (profile, shape) = challenge.names();
+        let epoch_key = hex::encode(challenge.epoch_key());
+        tracing::info!(epoch_key, profile, shape, seconds, "weights generated");
     }
     Ok(already)
 }
 
-fn key(engine: &dyn Engine) -> Option<Hash> {
-    engine.loaded().map(|challenge| challenge.epoch_key)
+fn key(device: &Device) -> Option<Hash> {
+    device.loaded().map(Challenge::epoch_key)
 }
 
 /// Answers an Init, or hands it back with what is wrong with the device.
-fn init(engine: &mut dyn Engine, queue: &Queue, job: Init) -> Result<(), (Init, String)> {
-    let result = if expired(job.deadline) { Err(Trouble::Job(late())) } else { load(engine, &job.challenge) };
+fn init(device: &mut Device, queue: &Queue, job: Init) -> Result<(), (Init, String)> {
+    let result = if expired(job.deadline) { Err(Trouble::Job(late())) } else { load(device, &job.challenge) };
     let answer = match result {
-        Ok(already_loaded) => Ok(InitResponse { weights: job.challenge.shape.weights(), already_loaded }),
+        Ok(already_loaded) => Ok(InitResponse { weights: job.challenge.weights(), already_loaded }),
         Err(Trouble::Job(status)) => Err(status),
         Err(Trouble::Device(reason)) => return Err((job, reason)),
     };
     let _ = job.reply.send(answer);
-    queue.answered(key(engine), 0);
+    queue.answered(key(device), 0);
     Ok(())
 }
 
 fn score(
-    engine: &mut dyn Engine,
+    device: &mut Device,
     challenge: &Challenge,
     ids: &[NonceId],
     keep_logits: bool,
     kind: &'static str,
 ) -> Result<Vec<Scored>, Trouble> {
     let start = Instant::now();
-    let scored = guarded(|| engine.score(challenge, ids, keep_logits))?;
+    let scored = guarded(|| device.score(challenge, ids, keep_logits))?;
     ::metrics::histogram!(metrics::BATCH_SECONDS, "kind" => kind).record(start.elapsed().as_secs_f64());
     ::metrics::counter!(metrics::NONCES, "kind" => kind).increment(ids.len() as u64);
     Ok(scored)
 }
 
 /// Answers a Recompute, or hands it back with what is wrong with the device.
-fn recompute(engine: &mut dyn Engine, queue: &Queue, job: Recompute) -> Result<(), (Recompute, String)> {
-    let answer = match results(engine, &job) {
+fn recompute(device: &mut Device, queue: &Queue, job: Recompute) -> Result<(), (Recompute, String)> {
+    let answer = match results(device, &job) {
         Ok(results) => Ok(RecomputeResponse { results }),
         Err(Trouble::Job(status)) => Err(status),
         Err(Trouble::Device(reason)) => return Err((job, reason)),
@@ -123,23 +125,23 @@ fn recompute(engine: &mut dyn Engine, queue: &Queue, job: Recompute) -> Result<(
     ::metrics::histogram!(metrics::RECOMPUTE_SECONDS).record(job.arrived.elapsed().as_secs_f64());
     let count = answer.as_ref().map_or(0, |answer| answer.results.len() as u64);
     let _ = job.reply.send(answer);
-    queue.answered(key(engine), count);
+    queue.answered(key(device), count);
     Ok(())
 }
 
 /// The results of a Recompute, fewer if its caller is gone.
-fn results(engine: &mut dyn Engine, job: &Recompute) -> Result<Vec<Recomputed>, Trouble> {
+fn results(device: &mut Device, job: &Recompute) -> Result<Vec<Recomputed>, Trouble> {
     let mut results = Vec::with_capacity(job.ids.len());
-    load(engine, &job.challenge)?;
+    load(device, &job.challenge)?;
     let keep = job.include_logits || job.auditor.is_some();
-    for ids in job.ids.chunks(engine.batch(&job.challenge.shape).max(1)) {
+    for ids in job.ids.chunks(device.batch(&job.challenge).max(1)) {
         if job.reply.is_closed() {
             break;
         }
         if expired(job.deadline) {
             return Err(Trouble::Job(late()));
         }
-        let scored = score(engine, &job.challenge, ids, keep, "recompute")?;
+        let scored = score(device, &job.challenge, ids, keep, "recompute")?;
         results.extend(scored.into_iter().map(|scored| recomputed(job, &scored)));
     }
     Ok(results)
@@ -157,13 +159,13 @@ fn recomputed(job: &Recompute, scored: &Scored) -> Recomputed {
 /// Computes a range of a generation, or says what is wrong with the device.
 fn generate(
     index: usize,
-    engine: &mut dyn Engine,
+    device: &mut Device,
     queue: &Queue,
     faults: &Faults,
     claim: &Claim,
 ) -> Result<(), String> {
     let start = Instant::now();
-    match leaves(engine, faults, claim) {
+    match leaves(device, faults, claim) {
         Ok(leaves) => {
             let seconds = start.elapsed().as_secs_f64();
             queue.computed(index, claim, GenerateResponse { leaves }, seconds);
@@ -174,12 +176,12 @@ fn generate(
     Ok(())
 }
 
-fn leaves(engine: &mut dyn Engine, faults: &Faults, claim: &Claim) -> Result<Vec<Leaf>, Trouble> {
-    load(engine, &claim.challenge)?;
+fn leaves(device: &mut Device, faults: &Faults, claim: &Claim) -> Result<Vec<Leaf>, Trouble> {
+    load(device, &claim.challenge)?;
     let Claim { participant, node_id, .. } = *claim;
     let ids: Vec<NonceId> =
         claim.nonces.clone().map(|nonce| NonceId { participant, node_id, nonce }).collect();
-    let mut scored = score(engine, &claim.challenge, &ids, false, "generate")?;
+    let mut scored = score(device, &claim.challenge, &ids, false, "generate")?;
     faults.apply(&claim.challenge, &ids, &mut scored);
     let leaf = |s: Scored| Leaf {
         nonce: s.leaf.nonce,

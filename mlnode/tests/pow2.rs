@@ -90,7 +90,7 @@ fn rotary_positions_are_the_published_ones() {
 /// Each mistake is named with what was found and what was expected, before anything of that size is allocated.
 #[test]
 fn mistakes_are_named() {
-    let tiny = BUILT_IN[0].1;
+    let tiny = *Shape::by_name("tiny").unwrap();
     let with = |change: fn(&mut ShapeParams)| {
         let mut params = tiny;
         change(&mut params);
@@ -103,7 +103,7 @@ fn mistakes_are_named() {
         (with(|p| p.heads = 64), "heads is 64, expected a number that divides dim 64 into even parts"),
         (with(|p| p.kv_heads = 3), "kv_heads is 3, expected a number that divides heads 4"),
         (with(|p| p.norm_eps = f32::NAN), "norm_eps is NaN, expected 0.000000000001 to 1"),
-        (Shape::by_name("huge").unwrap_err().to_string(), "shape is huge, expected tiny, small, 3b"),
+        (Shape::by_name("huge").unwrap_err().to_string(), "shape is huge, expected tiny, local, small, 3b"),
         (InputType::by_name("bf16").unwrap_err().to_string(), "input type is bf16, expected f16 or f32"),
     ] {
         assert_eq!(got, want);

@@ -38,6 +38,7 @@ fn challenge() -> pb::Challenge {
         profile: pb::Profile::Exact.into(),
         shape: Some(shape_message(&micro())),
         epoch_key: KEY.to_vec(),
+        float_shape: None,
     }
 }
 

@@ -1,4 +1,6 @@
 //! Shape of the float network, and the parameters that follow from it.
+use geodesic_challenge::{FLOAT_BUILT_IN, FloatShape, FloatShapeParams};
+
 use super::error::Error;
 
 /// The numbers of a shape, not yet checked.
@@ -46,18 +48,28 @@ pub struct Parameter {
     pub columns: usize,
 }
 
-const fn shape(n: [u32; 7]) -> ShapeParams {
-    let [dim, layers, heads, kv_heads, hidden, vocab, seq] = n;
-    ShapeParams { dim, layers, heads, kv_heads, hidden, vocab, seq, norm_eps: 1e-5, rope_theta: 10_000.0 }
+impl From<FloatShapeParams> for ShapeParams {
+    fn from(p: FloatShapeParams) -> Self {
+        Self {
+            dim: p.dim,
+            layers: p.layers,
+            heads: p.heads,
+            kv_heads: p.kv_heads,
+            hidden: p.hidden,
+            vocab: p.vocab,
+            seq: p.seq,
+            norm_eps: (f64::from(p.norm_eps) / 1e9) as f32,
+            rope_theta: p.rope_theta as f32,
+        }
+    }
 }
 
-/// Built-in shapes, by name: that of the vectors, one that a processor computes in milliseconds, and the one of 2.95
-/// billion parameters.
-pub const BUILT_IN: [(&str, ShapeParams); 3] = [
-    ("tiny", shape([64, 2, 4, 2, 224, 128, 8])),
-    ("small", shape([256, 8, 8, 8, 1024, 1024, 16])),
-    ("3b", shape([1024, 32, 32, 32, 28_672, 8196, 128])),
-];
+impl From<FloatShape> for Shape {
+    fn from(shape: FloatShape) -> Self {
+        // What is valid on a chain is valid here: the same rules, and fewer outputs.
+        Self((*shape).into())
+    }
+}
 
 /// Smallest pool of weights.
 const POOL_MIN: u64 = 50_000;
@@ -105,11 +117,8 @@ impl Shape {
     /// # Errors
     /// [`Error::Value`], naming the shapes there are.
     pub fn by_name(name: &str) -> Result<Self, Error> {
-        let found = BUILT_IN.iter().find(|(n, _)| *n == name);
-        match found {
-            Some((_, params)) => Self::try_new(*params),
-            None => Err(Error::value("shape", name, BUILT_IN.map(|(n, _)| n).join(", "))),
-        }
+        let found = FloatShape::by_name(name).map(Self::from);
+        found.ok_or_else(|| Error::value("shape", name, FLOAT_BUILT_IN.map(|(n, _)| n).join(", ")))
     }
 
     /// Width of a head.

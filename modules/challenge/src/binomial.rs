@@ -47,6 +47,16 @@ impl Share {
     pub fn try_new(num: u32, den: u32) -> Result<Self, BinomialError> {
         if num < den { Ok(Self { num, den }) } else { Err(BinomialError::Share(num, den)) }
     }
+
+    /// The numerator.
+    pub fn num(&self) -> u32 {
+        self.num
+    }
+
+    /// The denominator.
+    pub fn den(&self) -> u32 {
+        self.den
+    }
 }
 
 /// A whole number, little-endian in words of 32 bits, so that products and quotients of a word fit 64.

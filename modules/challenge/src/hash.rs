@@ -24,7 +24,8 @@ impl std::fmt::Display for ChainIdTooLong {
 
 impl std::error::Error for ChainIdTooLong {}
 
-fn prefixed(prefix: &str, name: &str, parts: &[&[u8]]) -> Hash {
+/// `SHA-256(prefix || name || 0x00 || parts...)`.
+pub(crate) fn prefixed(prefix: &str, name: &str, parts: &[&[u8]]) -> Hash {
     let mut hasher = Sha256::new();
     hasher.update(prefix);
     hasher.update(name);

@@ -7,6 +7,7 @@ mod binomial;
 mod cap;
 mod distance;
 mod draw;
+mod float;
 mod hash;
 mod merkle;
 mod network;
@@ -24,6 +25,7 @@ pub use draw::{
     Located, NodeCounts, Position, Sample, is_member, judgment_hash, resolve, sample_positions,
     samples_per_member, seen_tag,
 };
+pub use float::{FLOAT_BUILT_IN, FloatShape, FloatShapeParams, HIT_SAMPLES_MAX, is_bad, sample_hits};
 pub use hash::{Address, CHAIN_ID_MAX, ChainIdTooLong, Hash, chain_tag, epoch_key, nonce_hash, tag};
 pub use merkle::{Commitment, MerkleSum, Node, TreeError};
 pub use network::{Network, Scored};

@@ -39,6 +39,8 @@ pub enum ShapeError {
     Range(&'static str, u32, u32, u32),
     /// `heads` does not divide `dim`, or `dim / heads` is odd: dim, heads.
     Heads(u32, u32),
+    /// `kv_heads` does not divide `heads` (profile `pow2-f16`): heads, kv_heads.
+    KvHeads(u32, u32),
     /// `amax * wmax * max(dim, ffn)` is 2^24 or more, so that sums would not be exact in f32.
     Inexact(u64),
     /// A matrix or the input has more values than its stream: name, values, largest.
@@ -54,6 +56,7 @@ impl std::fmt::Display for ShapeError {
             Self::Heads(dim, heads) => {
                 write!(f, "heads {heads} must divide dim {dim} into even parts")
             }
+            Self::KvHeads(heads, kv_heads) => write!(f, "kv_heads {kv_heads} must divide heads {heads}"),
             Self::Inexact(sum) => {
                 write!(f, "amax * wmax * max(dim, ffn) is {sum}, must be below {EXACT_LIMIT}")
             }

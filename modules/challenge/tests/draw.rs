@@ -30,6 +30,23 @@ proptest! {
         }
     }
 
+    /// Profile `pow2-f16`: a verdict counts samples, so no hit may count twice.
+    #[test]
+    fn sampled_hits_are_distinct_and_spread(a: [u8; 32], j: [u8; 20], n in 0..300_u32, hits in prop_oneof![0..600_u64, any::<u64>()]) {
+        let samples = sample_hits(&a, &j, n, hits);
+        prop_assert_eq!(samples.len() as u64, u64::from(n).min(hits));
+        let mut last = None;
+        for (t, Sample { k, position }) in samples.iter().enumerate() {
+            let Position::Hit(at) = *position else { panic!("{position:?}") };
+            prop_assert_eq!(*k as usize, t);
+            prop_assert!(at < hits && last.is_none_or(|last| last < at));
+            let (t, m) = (t as u128, samples.len() as u128);
+            prop_assert!(u128::from(at) >= t * u128::from(hits) / m);
+            prop_assert!(u128::from(at) < ((t + 1) * u128::from(hits)).div_ceil(m));
+            last = Some(at);
+        }
+    }
+
     #[test]
     fn all_samples_come_unless_there_are_no_hits(a: [u8; 32], n in 0..100_u32, hits in 0..3_u64) {
         let numbers: Vec<u32> = sample_positions(&a, &[0; 20], n, hits, 9).iter().map(|s| s.k).collect();
