@@ -196,7 +196,7 @@ impl geodesic_seeds::Ports for Wiring {
 
 impl geodesic_difficulty::Ports for Wiring {
     fn vocab(&self, ctx: &Ctx) -> Result<u32, StateError> {
-        Ok(geodesic_pow::shape(ctx)?.vocab)
+        Ok(geodesic_pow::network(ctx)?.vocab())
     }
 }
 

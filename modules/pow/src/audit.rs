@@ -12,6 +12,7 @@ use crate::participants::{
 };
 use crate::ports::{Operator, Ports};
 use crate::samples::{Committed, GAS_HASH, sample, samples};
+use crate::statistics;
 use crate::types::{Demand, OpenPoc, SubmitVerdict, Vrf};
 use crate::vrf;
 
@@ -60,7 +61,7 @@ pub(crate) fn demand(ctx: &mut Ctx, ports: &dyn Ports, m: &Demand) -> Result<pb:
     if !auditor.audits(ctx, &prover)? {
         return Err(Error::NotMember { auditor: caller.text, prover: prover_text });
     }
-    let samples = samples(ctx, &auditor.a_i, &prover, auditor.draw.samples, totals)?;
+    let samples = samples(ctx, &auditor.a_i, &prover, &epoch, totals)?;
     m.positions.iter().try_for_each(|k| sample(&samples, *k).map(drop))?;
 
     let one = epoch_params(&epoch)?.demand_fee;
@@ -115,7 +116,7 @@ pub(crate) fn open_poc(
     let mut demand = DEMAND.get(ctx, &key)?.ok_or_else(|| none(first))?;
     let totals = PROVER.get(ctx, &(m.epoch, caller.operator))?.unwrap_or_default();
     let a_i = vrf::stored_seed(&demand.vrf_output)?;
-    let samples = samples(ctx, &a_i, &caller.operator, drawn(&epoch)?.samples, totals)?;
+    let samples = samples(ctx, &a_i, &caller.operator, &epoch, totals)?;
     let committed = Committed::load(ctx, m.epoch, &caller.operator)?;
     for (position, proof) in &m.openings {
         let done = demand.opened.iter().any(|o| o.position == *position);
@@ -168,15 +169,19 @@ pub(crate) fn submit_verdict(
         let text = format!("{got} given, owed are {}: {} ...", duties.len(), wanted.join(" "));
         return Err(Error::WrongDuties(text));
     }
+    let tolerance = epoch_params(&epoch)?.tolerance;
+    let mut profiles = Vec::with_capacity(reports.len());
     for ((prover, totals), (_, report)) in duties.iter().zip(&reports) {
-        check_report(ctx, m.epoch, &auditor, prover, *totals, report)?;
+        check_report(ctx, &epoch, &auditor, prover, *totals, report)?;
+        profiles.push(statistics::of_samples(ctx, epoch.r_target, tolerance.as_ref(), &report.samples)?);
     }
-    for (prover, report) in &reports {
+    for ((prover, report), profile) in reports.iter().zip(profiles) {
         let duty = pb::Duty {
             epoch: m.epoch,
             auditor: caller.text.clone(),
             prover: text(ctx, prover),
             samples: report.samples.clone(),
+            profile,
         };
         DUTY.set(ctx, &(m.epoch, caller.operator, *prover), &duty)?;
     }
@@ -209,22 +214,22 @@ fn duties(ctx: &Ctx, epoch: u64, auditor: &Auditor<'_>) -> Result<Vec<(Operator,
 /// Checks the samples of one duty: each that has a leaf and was not left unanswered on chain, once, at its place.
 fn check_report(
     ctx: &Ctx,
-    epoch: u64,
+    epoch: &pb::Epoch,
     auditor: &Auditor<'_>,
     prover: &Operator,
     totals: Totals,
     report: &pb::DutyReport,
 ) -> Result<(), Error> {
     let wrong = |what: String| Error::WrongDuties(format!("{}: {what}", report.prover));
-    let demand = DEMAND.get(ctx, &(epoch, *prover, auditor.operator))?.unwrap_or_default();
+    let demand = DEMAND.get(ctx, &(epoch.epoch, *prover, auditor.operator))?.unwrap_or_default();
     let opened = |k: u32| demand.opened.iter().find(|o| o.position == k).and_then(|o| o.leaf.as_ref());
-    let mut owed = samples(ctx, &auditor.a_i, prover, auditor.draw.samples, totals)?;
+    let mut owed = samples(ctx, &auditor.a_i, prover, epoch, totals)?;
     owed.retain(|s| !demand.positions.contains(&s.k) || opened(s.k).is_some());
     if !owed.iter().map(|s| s.k).eq(report.samples.iter().map(|s| s.position)) {
         let got = report.samples.len();
         return Err(wrong(format!("{got} samples given, {} owed", owed.len())));
     }
-    let committed = Committed::load(ctx, epoch, prover)?;
+    let committed = Committed::load(ctx, epoch.epoch, prover)?;
     for (sample, seen) in owed.iter().zip(&report.samples) {
         if !is_possible(&committed, sample, seen)? {
             return Err(wrong(format!("sample {} is not at {} {}", seen.position, seen.node_id, seen.nonce)));

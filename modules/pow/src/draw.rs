@@ -1,12 +1,13 @@
 //! The beginning of an epoch, and the draw at X.
 
-use geodesic_challenge::{Shape, ShapeParams, epoch_key, samples_per_member};
+use geodesic_challenge::{HIT_SAMPLES_MAX, epoch_key, samples_per_member};
 use geodesic_core::{Ctx, Event, StateError};
 use geodesic_proto::geodesic::pow::v1 as pb;
 
 use crate::commit::totals;
 use crate::events::{EventEpochDrawn, EventEpochOpened};
-use crate::keys::{COMMITMENT, EPOCH, PARAMS, POWER, PROVER, SHAPE};
+use crate::keys::{COMMITMENT, EPOCH, PARAMS, POWER, PROVER};
+use crate::network::network;
 use crate::participants::{epoch_params, text};
 use crate::ports::{Ports, Window};
 
@@ -14,59 +15,11 @@ fn broken(e: impl ToString) -> StateError {
     StateError::Invariant(e.to_string())
 }
 
-/// The numbers of a shape as the challenge takes them.
-pub(crate) fn shape_params(s: &pb::Shape) -> ShapeParams {
-    ShapeParams {
-        dim: s.dim,
-        layers: s.layers,
-        heads: s.heads,
-        ffn: s.ffn,
-        vocab: s.vocab,
-        seq: s.seq,
-        amax: s.amax,
-        wbits: s.wbits,
-        shift_q: s.shift_q,
-        shift_o: s.shift_o,
-        shift_d: s.shift_d,
-        shift_s: s.shift_s,
-        shift_m: s.shift_m,
-    }
-}
-
-/// The numbers of a shape as they are stored.
-pub(crate) fn shape_numbers(s: &Shape) -> pb::Shape {
-    pb::Shape {
-        dim: s.dim,
-        layers: s.layers,
-        heads: s.heads,
-        ffn: s.ffn,
-        vocab: s.vocab,
-        seq: s.seq,
-        amax: s.amax,
-        wbits: s.wbits,
-        shift_q: s.shift_q,
-        shift_o: s.shift_o,
-        shift_d: s.shift_d,
-        shift_s: s.shift_s,
-        shift_m: s.shift_m,
-    }
-}
-
-/// The chain's network.
-///
-/// # Errors
-/// [`StateError`] if it is not there or not valid: genesis wrote it.
-pub fn shape(ctx: &Ctx) -> Result<Shape, StateError> {
-    let setting = SHAPE.load(ctx)?;
-    let numbers = setting.shape.ok_or_else(|| broken("the stored shape has no numbers"))?;
-    Shape::try_new(shape_params(&numbers)).map_err(broken)
-}
-
 /// S: fixes what the epoch is computed and judged by.
 pub(crate) fn begin(ctx: &mut Ctx, ports: &dyn Ports, window: &Window) -> Result<(), StateError> {
     let Some(beacon) = ports.beacon(ctx, window.start)? else { return Ok(()) };
     let target = ports.target(ctx, window.epoch)?;
-    let key = epoch_key(&ctx.block.chain_id, window.epoch, &beacon, &shape(ctx)?.hash()).map_err(broken)?;
+    let key = epoch_key(&ctx.block.chain_id, window.epoch, &beacon, &network(ctx)?.hash()).map_err(broken)?;
     let record = pb::Epoch {
         epoch: window.epoch,
         params: Some(PARAMS.load(ctx)?),
@@ -103,6 +56,8 @@ pub(crate) fn draw(ctx: &mut Ctx, ports: &dyn Ports, window: &Window) -> Result<
     }
     let provers = store_provers(ctx, window.epoch, params.min_leaves)?;
     let samples = samples_per_member(params.samples_per_prover, params.committee_size, validators);
+    // Only profile `pow2-f16` allows that many samples of a prover.
+    let samples = samples.min(HIT_SAMPLES_MAX);
     record.draw =
         Some(pb::Draw { height: window.draw, beacon: beacon.to_vec(), total_power, validators, samples });
     EPOCH.set(ctx, &window.epoch, &record)?;

@@ -68,6 +68,8 @@ pub enum Error {
     DepositInPlace,
     #[error("no commitment of {0} in this epoch")]
     NoCommitment(String),
+    #[error("profile pow2-f16 has no accusations: honest devices differ, so no value of one nonce is fraud")]
+    NoAccusations,
 }
 
 impl AbciError for Error {
@@ -104,6 +106,7 @@ impl AbciError for Error {
             Self::WrongReveal => 27,
             Self::DepositInPlace => 28,
             Self::NoCommitment(_) => 29,
+            Self::NoAccusations => 30,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Genesis and export.
 
-use geodesic_challenge::{CHAIN_ID_MAX, Shape};
+use geodesic_challenge::CHAIN_ID_MAX;
 use geodesic_core::item::{Codec, Key};
 use geodesic_core::module::{genesis_json, parse_genesis};
 use geodesic_core::{Ctx, GenesisError, Map, StateError};
@@ -9,13 +9,14 @@ use geodesic_proto::geodesic::pow::v1 as pb;
 use serde_json::value::RawValue;
 
 use crate::NAME;
-use crate::draw::{shape_numbers, shape_params, store_provers};
+use crate::draw::store_provers;
 use crate::errors::Error;
 use crate::judge::subject;
 use crate::keys::{
     ACCUSATION, ACCUSED, CASE, CASES, COMMITMENT, DEMAND, DUTY, EPOCH, JUDGMENT, PARAMS, PARTICIPANT, POWER,
     SHAPE, SUBJECT, VERDICT, WEIGHT,
 };
+use crate::network::Network;
 use crate::params::Params;
 use crate::participants::{epoch_params, operator, stored_coin, stored_hash, stored_operator};
 use crate::ports::Ports;
@@ -31,28 +32,20 @@ fn refuse(reason: impl ToString) -> GenesisError {
 }
 
 fn default_shape() -> pb::ShapeSetting {
-    pb::ShapeSetting { name: SHAPE_NAME.to_owned(), shape: None, judge_blocks: JUDGE_BLOCKS }
+    pb::ShapeSetting { name: SHAPE_NAME.to_owned(), shape: None, judge_blocks: JUDGE_BLOCKS, profile: None }
 }
 
-/// The setting with its numbers, and with its name if they are built in.
-fn check_shape(setting: &pb::ShapeSetting) -> Result<pb::ShapeSetting, GenesisError> {
-    let named = match setting.name.as_str() {
-        "" => None,
-        name => {
-            Some(Shape::by_name(name).ok_or_else(|| refuse(format!("shape.name {name:?} is not built in")))?)
+/// Checks that parameters are of the network's profile.
+pub(crate) fn check_profile(network: &Network, params: &Params) -> Result<(), Error> {
+    match (network, &params.tolerance) {
+        (Network::Exact(_), Some(_)) => {
+            Err(Error::InvalidParams("pow2_f16 is set, the shape's profile is exact".to_owned()))
         }
-    };
-    let given = setting.shape.as_ref().map(|s| Shape::try_new(shape_params(s)));
-    let given = given.transpose().map_err(|e| refuse(format!("shape: {e}")))?;
-    let shape = match (named, given) {
-        (Some(named), Some(given)) if named != given => {
-            return Err(refuse(format!("shape: its numbers are not those of {:?}", setting.name)));
+        (Network::Float(_), None) => {
+            Err(Error::InvalidParams("pow2_f16 is missing, the shape's profile is pow2-f16".to_owned()))
         }
-        (Some(shape), _) | (None, Some(shape)) => shape,
-        (None, None) => return Err(refuse("shape has neither a name nor numbers")),
-    };
-    let name = shape.name().unwrap_or_default().to_owned();
-    Ok(pb::ShapeSetting { name, shape: Some(shape_numbers(&shape)), judge_blocks: setting.judge_blocks })
+        _ => Ok(()),
+    }
 }
 
 fn check_participant(ctx: &Ctx, p: &pb::Participant) -> Result<(), GenesisError> {
@@ -77,7 +70,9 @@ pub(crate) fn init(ctx: &mut Ctx, ports: &dyn Ports, state: Option<&RawValue>) -
         Some(p) => Params::try_from(p).map_err(refuse)?,
         None => Params::default(),
     };
-    let shape = check_shape(&state.shape.clone().unwrap_or_else(default_shape))?;
+    let shape = state.shape.clone().unwrap_or_else(default_shape);
+    let network = Network::of(&shape).map_err(refuse)?;
+    check_profile(&network, &params).map_err(refuse)?;
     let judge_duration = ports.judge_duration(ctx).map_err(refuse)?;
     if shape.judge_blocks == 0 || shape.judge_blocks > judge_duration {
         let blocks = shape.judge_blocks;
@@ -92,7 +87,7 @@ pub(crate) fn init(ctx: &mut Ctx, ports: &dyn Ports, state: Option<&RawValue>) -
         )));
     }
     PARAMS.set(ctx, &params.into()).map_err(refuse)?;
-    SHAPE.set(ctx, &shape).map_err(refuse)?;
+    SHAPE.set(ctx, &network.setting(shape.judge_blocks)).map_err(refuse)?;
     state.participants.iter().try_for_each(|p| check_participant(ctx, p))?;
     import(ctx, state)
 }

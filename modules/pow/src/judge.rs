@@ -7,7 +7,7 @@ use geodesic_proto::geodesic::pow::v1 as pb;
 use crate::errors::Error;
 use crate::events::{EventAccused, EventJudgmentCommitted, EventJudgmentRevealed};
 use crate::keys::{ACCUSATION, ACCUSED, CASE, CASES, DUTY, JUDGMENT, POWER, PROVER, SUBJECT, VERDICT};
-use crate::participants::{at_height, caller, drawn, epoch_params, operator, running, text};
+use crate::participants::{at_height, caller, epoch_params, operator, running, text};
 use crate::ports::{Operator, Ports, Window};
 use crate::samples::{Committed, GAS_HASH, charge_path, sample, samples};
 use crate::types::{Accuse, CommitJudgment, Proof, RevealJudgment, Target};
@@ -23,6 +23,10 @@ struct Charge {
 /// Opens a case, or joins one of the same leaf or tag.
 pub(crate) fn accuse(ctx: &mut Ctx, ports: &dyn Ports, m: &Accuse) -> Result<pb::MsgAccuseResponse, Error> {
     let (window, epoch) = running(ctx, ports, m.epoch)?;
+    let params = epoch_params(&epoch)?;
+    if params.tolerance.is_some() {
+        return Err(Error::NoAccusations);
+    }
     let first = match m.target {
         Target::Leaf { .. } => window.draw.saturating_add(1),
         Target::Tag { .. } => window.verdict,
@@ -44,7 +48,6 @@ pub(crate) fn accuse(ctx: &mut Ctx, ports: &dyn Ports, m: &Accuse) -> Result<pb:
     if ACCUSED.has(ctx, &once)? {
         return Err(Error::Duplicate("an accusation of this kind against this operator"));
     }
-    let params = epoch_params(&epoch)?;
     let (accused, proven) = (charge.case.accused.clone(), charge.case.proven);
     let case_id = file(ctx, charge, &caller.text, params.max_cases)?;
     let deposit = params.accusation_deposit;
@@ -174,8 +177,7 @@ fn check_false_index(
 ) -> Result<(), Error> {
     let verdict = VERDICT.get(ctx, &(epoch.epoch, *auditor))?.ok_or(Error::NoSample(seen.position))?;
     let totals = PROVER.get(ctx, &(epoch.epoch, *prover))?.unwrap_or_default();
-    let samples =
-        samples(ctx, &vrf::stored_seed(&verdict.vrf_output)?, prover, drawn(epoch)?.samples, totals)?;
+    let samples = samples(ctx, &vrf::stored_seed(&verdict.vrf_output)?, prover, epoch, totals)?;
     let committed = Committed::load(ctx, epoch.epoch, prover)?;
     committed.check(ctx, epoch.r_target, sample(&samples, seen.position)?, proof)?;
     if proof.leaf.nonce == seen.nonce { Err(Error::IndexIsRight) } else { Ok(()) }

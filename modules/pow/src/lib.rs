@@ -11,6 +11,7 @@ mod genesis;
 mod judge;
 pub mod keys;
 pub mod math;
+mod network;
 mod params;
 mod participants;
 mod ports;
@@ -18,6 +19,7 @@ mod prune;
 mod query;
 mod samples;
 mod settle;
+mod statistics;
 pub mod types;
 pub mod vrf;
 
@@ -30,9 +32,9 @@ use geodesic_proto::prost::Message;
 use geodesic_proto::prost_types::Any;
 use serde_json::value::RawValue;
 
-pub use draw::shape;
 pub use errors::Error;
-pub use params::{CASES_MAX, Params, SAMPLES_MAX};
+pub use network::{Network, network};
+pub use params::{CASES_MAX, EPS_MAX, HIT_SAMPLES_PER_PROVER_MAX, Params, SAMPLES_MAX, Tolerance};
 pub use participants::in_force;
 pub use ports::{Operator, Ports, Settled, Target, Window};
 pub use prune::{DETAIL_EPOCHS, WEIGHT_EPOCHS};
@@ -131,7 +133,10 @@ impl Pow<'_> {
 fn update_params(ctx: &mut Ctx, m: &pb::MsgUpdateParams) -> Result<pb::MsgUpdateParamsResponse, Error> {
     check_authority(ctx, &m.authority)?;
     let params = m.params.as_ref().ok_or_else(|| Error::InvalidParams("params are missing".to_owned()))?;
-    keys::PARAMS.set(ctx, &Params::try_from(params)?.into())?;
+    let params = Params::try_from(params)?;
+    // A look at the profile, which never changes, is not charged.
+    genesis::check_profile(&ctx.without_gas(|ctx| network::network(ctx))?, &params)?;
+    keys::PARAMS.set(ctx, &params.into())?;
     Ok(pb::MsgUpdateParamsResponse {})
 }
 

@@ -1,5 +1,6 @@
 //! Parameters, checked in one place.
 
+use geodesic_challenge::Share;
 use geodesic_core::{Coin, Dec};
 use geodesic_proto::geodesic::pow::v1 as pb;
 
@@ -8,11 +9,66 @@ use crate::errors::Error;
 /// Most auditors of a prover on average, and most samples of a prover.
 pub const SAMPLES_MAX: u32 = 256;
 
+/// Most samples of a prover under profile `pow2-f16`; each auditor takes at most [`SAMPLES_MAX`] of them.
+pub const HIT_SAMPLES_PER_PROVER_MAX: u32 = 4096;
+
+/// Largest `eps` of profile `pow2-f16`: 1/64 in units of 2^-32. With any target it stays below the farthest distance.
+pub const EPS_MAX: u64 = 1 << 26;
+
 /// Most cases of an epoch that may be allowed.
 pub const CASES_MAX: u32 = 4096;
 
 /// Denomination of the default deposits.
 const DENOM: &str = "ugeo";
+
+/// See [`pb::Tolerance`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // documented in types.proto
+pub struct Tolerance {
+    pub eps: u64,
+    pub p0: Share,
+    pub alpha: Share,
+}
+
+impl Tolerance {
+    /// `p0` and `alpha` above a tenth would call the guilty honest, or the honest guilty, too often to mean anything.
+    const TENTH: u64 = 10;
+
+    fn checked(self) -> Result<Self, Error> {
+        let bad = |text: String| Err(Error::InvalidParams(text));
+        if self.eps > EPS_MAX {
+            return bad(format!("pow2_f16.eps is {}, allowed are 0 to {EPS_MAX}", self.eps));
+        }
+        for (name, share, least) in [("p0", self.p0, 0), ("alpha", self.alpha, 1)] {
+            let (num, den) = (share.num(), share.den());
+            if num < least || u64::from(num).saturating_mul(Self::TENTH) > u64::from(den) {
+                let bound = if least == 0 { "0 to 1/10" } else { "above 0 to 1/10" };
+                return bad(format!("pow2_f16.{name} is {num}/{den}, allowed are {bound}"));
+            }
+        }
+        Ok(self)
+    }
+}
+
+impl TryFrom<&pb::Tolerance> for Tolerance {
+    type Error = Error;
+
+    fn try_from(t: &pb::Tolerance) -> Result<Self, Error> {
+        let share = |name: &str, s: &Option<pb::Share>| {
+            let bad = |text: String| Error::InvalidParams(format!("pow2_f16.{name}{text}"));
+            let s = s.as_ref().ok_or_else(|| bad(" is missing".to_owned()))?;
+            Share::try_new(s.num, s.den).map_err(|e| bad(format!(": {e}")))
+        };
+        Self { eps: t.eps, p0: share("p0", &t.p0)?, alpha: share("alpha", &t.alpha)? }.checked()
+    }
+}
+
+impl From<Tolerance> for pb::Tolerance {
+    fn from(t: Tolerance) -> Self {
+        let share = |s: Share| Some(pb::Share { num: s.num(), den: s.den() });
+        Self { eps: t.eps, p0: share(t.p0), alpha: share(t.alpha) }
+    }
+}
 
 /// See [`pb::Params`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +84,8 @@ pub struct Params {
     pub accusation_deposit: Coin,
     pub demand_fee: Coin,
     pub max_cases: u32,
+    /// Profile `pow2-f16`; `None` under `exact`.
+    pub tolerance: Option<Tolerance>,
 }
 
 impl Params {
@@ -37,9 +95,10 @@ impl Params {
     /// [`Error::InvalidParams`] names the field, its value and its bound.
     pub fn checked(self) -> Result<Self, Error> {
         let bad = |text: String| Err(Error::InvalidParams(text));
+        let samples = if self.tolerance.is_some() { HIT_SAMPLES_PER_PROVER_MAX } else { SAMPLES_MAX };
         for (name, value, max) in [
             ("committee_size", self.committee_size, SAMPLES_MAX),
-            ("samples_per_prover", self.samples_per_prover, SAMPLES_MAX),
+            ("samples_per_prover", self.samples_per_prover, samples),
             ("max_cases", self.max_cases, CASES_MAX),
         ] {
             if value == 0 || value > max {
@@ -92,6 +151,7 @@ impl Default for Params {
             accusation_deposit: coin(100_000_000),
             demand_fee: coin(10_000),
             max_cases: 256,
+            tolerance: None,
         }
     }
 }
@@ -121,6 +181,10 @@ impl TryFrom<&pb::Params> for Params {
             accusation_deposit: coin("accusation_deposit", &p.accusation_deposit)?,
             demand_fee: coin("demand_fee", &p.demand_fee)?,
             max_cases: p.max_cases,
+            tolerance: match &p.profile {
+                Some(pb::params::Profile::Pow2F16(tolerance)) => Some(tolerance.try_into()?),
+                None => None,
+            },
         }
         .checked()
     }
@@ -139,6 +203,7 @@ impl From<Params> for pb::Params {
             accusation_deposit: Some(p.accusation_deposit.into()),
             demand_fee: Some(p.demand_fee.into()),
             max_cases: p.max_cases,
+            profile: p.tolerance.map(|t| pb::params::Profile::Pow2F16(t.into())),
         }
     }
 }

@@ -7,12 +7,12 @@ use geodesic_core::{Ctx, Map, QueryError};
 use geodesic_proto::cosmos::base::query::v1beta1::{PageRequest, PageResponse};
 use geodesic_proto::geodesic::pow::v1 as pb;
 
-use crate::draw::shape;
 use crate::errors::Error;
 use crate::keys::{
     CASE, COMMITMENT, DEMAND, DUTY, EPOCH, JUDGMENT, PARAMS, PARTICIPANT, POWER, PROVER, SHAPE, VERDICT,
     WEIGHT,
 };
+use crate::network::network;
 use crate::participants::{operator, text};
 use crate::ports::Operator;
 
@@ -41,11 +41,16 @@ fn epoch(ctx: &Ctx, epoch: u64) -> Result<pb::Epoch, QueryError> {
 pub(crate) fn route(ctx: &Ctx, path: &str, request: &[u8]) -> Result<Vec<u8>, QueryError> {
     match path.rsplit('/').next().unwrap_or_default() {
         "Params" => answer(request, |_: pb::QueryParamsRequest| {
-            Ok(pb::QueryParamsResponse { params: Some(PARAMS.load(ctx)?) })
+            let profile = network(ctx)?.profile().to_owned();
+            Ok(pb::QueryParamsResponse { params: Some(PARAMS.load(ctx)?), profile })
         }),
         "Shape" => answer(request, |_: pb::QueryShapeRequest| {
-            let shape_hash = shape(ctx)?.hash().to_vec();
-            Ok(pb::QueryShapeResponse { shape: Some(SHAPE.load(ctx)?), shape_hash })
+            let network = network(ctx)?;
+            Ok(pb::QueryShapeResponse {
+                shape: Some(SHAPE.load(ctx)?),
+                shape_hash: network.hash().to_vec(),
+                profile: network.profile().to_owned(),
+            })
         }),
         "Participant" => answer(request, |r: pb::QueryParticipantRequest| {
             let participant = PARTICIPANT.get(ctx, &address(ctx, &r.participant)?)?;

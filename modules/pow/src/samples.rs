@@ -1,14 +1,15 @@
 //! Which leaves an auditor samples, and whether a leaf is the sample.
 
 use geodesic_challenge::{
-    Commitment, Located, NodeCounts, Position, RTarget, Sample, resolve, sample_positions, verify,
-    verify_hit_rank,
+    Commitment, Located, NodeCounts, Position, RTarget, Sample, resolve, sample_hits, sample_positions,
+    verify, verify_hit_rank,
 };
 use geodesic_core::{Ctx, StateError};
+use geodesic_proto::geodesic::pow::v1 as pb;
 
 use crate::errors::Error;
 use crate::keys::COMMITMENT;
-use crate::participants::text;
+use crate::participants::{drawn, text};
 use crate::ports::Operator;
 use crate::types::{Proof, node_commitment};
 
@@ -77,16 +78,21 @@ pub(crate) fn charge_path(ctx: &Ctx, proof: &Proof) -> Result<(), StateError> {
     ctx.gas.charge(hashes.saturating_mul(GAS_HASH), "VerifyPath")
 }
 
-/// The samples that the auditor with `a_i` takes of a prover; costs [`GAS_HASH`] for each.
+/// The samples that the auditor with `a_i` takes of a prover in an epoch: hits alone under profile `pow2-f16`, whose other
+/// leaves prove nothing. Costs [`GAS_HASH`] for each.
 pub(crate) fn samples(
     ctx: &Ctx,
     a_i: &[u8; 32],
     prover: &Operator,
-    n: u32,
+    epoch: &pb::Epoch,
     (leaves, hits): (u64, u64),
-) -> Result<Vec<Sample>, StateError> {
+) -> Result<Vec<Sample>, Error> {
+    let n = drawn(epoch)?.samples;
     ctx.gas.charge(u64::from(n).saturating_mul(GAS_HASH), "DrawSamples")?;
-    Ok(sample_positions(a_i, prover, n, hits, leaves))
+    Ok(match epoch.params.as_ref().and_then(|p| p.profile.as_ref()) {
+        None => sample_positions(a_i, prover, n, hits, leaves),
+        Some(pb::params::Profile::Pow2F16(_)) => sample_hits(a_i, prover, n, hits),
+    })
 }
 
 /// The sample of number `k`.

@@ -15,6 +15,7 @@ use crate::math::weight;
 use crate::participants::{epoch_params, stored_coin};
 use crate::ports::{Operator, Ports, Settled, Window};
 use crate::prune;
+use crate::statistics;
 
 /// Settles the running epoch.
 pub(crate) fn settle(ctx: &mut Ctx, ports: &dyn Ports, window: &Window) -> Result<(), StateError> {
@@ -32,6 +33,10 @@ pub(crate) fn settle(ctx: &mut Ctx, ports: &dyn Ports, window: &Window) -> Resul
     let faults = Faults {
         silent: silent(ctx, epoch, &powers)?,
         unanswered: settle_demands(ctx, ports, epoch)?,
+        invalid: match params.tolerance {
+            Some(_) => statistics::invalid_provers(ctx, epoch, &powers)?,
+            None => BTreeSet::new(),
+        },
         rulings,
         absence_penalty: params.absence_penalty,
     };
@@ -81,6 +86,8 @@ fn settle_demands(ctx: &mut Ctx, ports: &dyn Ports, epoch: u64) -> Result<BTreeS
 struct Faults {
     silent: BTreeSet<Operator>,
     unanswered: BTreeSet<Operator>,
+    /// Under profile `pow2-f16`.
+    invalid: BTreeSet<Operator>,
     rulings: Rulings,
     absence_penalty: Dec,
 }
@@ -94,6 +101,8 @@ impl Faults {
             pb::VoidReason::FalseVerdict
         } else if self.unanswered.contains(prover) {
             pb::VoidReason::UnansweredDemand
+        } else if self.invalid.contains(prover) {
+            pb::VoidReason::Invalid
         } else if self.silent.contains(prover) {
             pb::VoidReason::NoVerdict
         } else {

@@ -284,11 +284,25 @@ pub struct SubmitVerdict {
     pub duties: Vec<pb::DutyReport>,
 }
 
+/// Which of tag and distance the profile wants is known with the state.
+fn check_seen(seen: &pb::Seen) -> Result<(), Error> {
+    match seen.profile {
+        None => fixed::<8>("tag", &seen.tag).map(drop),
+        Some(_) if !seen.tag.is_empty() => {
+            invalid(format!("sample {} has a tag and a distance", seen.position))
+        }
+        Some(pb::seen::Profile::Distance(d)) if d > Distance::MAX.0 => {
+            invalid(format!("distance {d} is above {}", Distance::MAX.0))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
 fn check_duty(duty: &pb::DutyReport) -> Result<(), Error> {
     address("prover", &duty.prover)?;
     at_most("samples of a duty", duty.samples.len(), positions_max())?;
     ascending("position", duty.samples.iter().map(|s| s.position))?;
-    duty.samples.iter().try_for_each(|s| fixed::<8>("tag", &s.tag).map(drop))
+    duty.samples.iter().try_for_each(check_seen)
 }
 
 impl TryFrom<pb::MsgSubmitVerdict> for SubmitVerdict {

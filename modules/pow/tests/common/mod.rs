@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use geodesic_challenge::{
     Distance, Leaf, MerkleSum, NodeCounts, Path, Position, RTarget, Sample, is_member, logits_hash,
-    nonce_hash, resolve, sample_positions, seen_tag,
+    nonce_hash, resolve, sample_hits, sample_positions, seen_tag,
 };
 use geodesic_core::{
     Address, BlockInfo, Coin, Ctx, Dec, Int, Map, MemStore, Module, State, StateError, StoreId, TxError,
@@ -327,9 +327,17 @@ impl World {
     }
 
     pub fn samples(&self, auditor: &Operator, prover: &Operator) -> Vec<Sample> {
-        let draw = EPOCH.get(&self.ctx, &self.epoch()).unwrap().unwrap().draw.unwrap();
+        let n = EPOCH.get(&self.ctx, &self.epoch()).unwrap().unwrap().draw.unwrap().samples;
         let (leaves, hits) = PROVER.get(&self.ctx, &(self.epoch(), *prover)).unwrap().unwrap();
-        sample_positions(&self.a_i(auditor), prover, draw.samples, hits, leaves)
+        match self.is_exact() {
+            true => sample_positions(&self.a_i(auditor), prover, n, hits, leaves),
+            false => sample_hits(&self.a_i(auditor), prover, n, hits),
+        }
+    }
+
+    /// Whether the epoch is of profile `exact`.
+    pub fn is_exact(&self) -> bool {
+        EPOCH.get(&self.ctx, &self.epoch()).unwrap().unwrap().params.unwrap().profile.is_none()
     }
 
     pub fn audits(&self, auditor: &Operator, prover: &Operator) -> bool {
@@ -355,8 +363,11 @@ impl World {
     /// A sample as the auditor that re-computed it reports it.
     pub fn seen(&self, auditor: &Operator, prover: &Operator, sample: &Sample) -> pb::Seen {
         let (node_id, leaf, _) = self.find(prover, sample);
-        let tag = seen_tag(auditor, &logits(&self.key(), prover, node_id, leaf.nonce)).to_vec();
-        pb::Seen { position: sample.k, node_id, nonce: leaf.nonce, tag }
+        let (position, nonce, key) = (sample.k, leaf.nonce, self.key());
+        let tag = || seen_tag(auditor, &logits(&key, prover, node_id, nonce)).to_vec();
+        let distance = pb::seen::Profile::Distance(self::leaf(&key, prover, node_id, nonce).distance.0);
+        let (tag, profile) = if self.is_exact() { (tag(), None) } else { (vec![], Some(distance)) };
+        pb::Seen { position, node_id, nonce, tag, profile }
     }
 
     /// The whole, honest verdict of a validator, without the samples that `skip` names.
