@@ -24,18 +24,22 @@ pub(crate) fn of_samples(
     samples: &[pb::Seen],
 ) -> Result<Option<pb::duty::Profile>, Error> {
     let Some(tolerance) = tolerance else {
-        return match samples.iter().find(|s| s.profile.is_some()) {
+        return match samples.iter().find(|s| s.distance != 0) {
             Some(s) => Err(unfit(s, "a distance, profile exact wants a tag")),
             None => Ok(None),
         };
     };
     let (mut n, mut bad) = (0_u32, 0_u32);
     for sample in samples {
-        let Some(pb::seen::Profile::Distance(distance)) = sample.profile else {
+        if sample.distance == 0 {
             return Err(unfit(sample, "a tag, profile pow2-f16 wants a distance"));
-        };
+        }
         n = n.saturating_add(1);
-        bad = bad.saturating_add(u32::from(is_bad(Distance(distance), RTarget(r_target), tolerance.eps)));
+        bad = bad.saturating_add(u32::from(is_bad(
+            Distance(sample.distance),
+            RTarget(r_target),
+            tolerance.eps,
+        )));
     }
     ctx.gas.charge(u64::from(n).saturating_mul(GAS_SAMPLE), "JudgeSamples")?;
     let invalid = is_fraud(bad, n, tolerance.p0, tolerance.alpha);

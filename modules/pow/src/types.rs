@@ -286,15 +286,11 @@ pub struct SubmitVerdict {
 
 /// Which of tag and distance the profile wants is known with the state.
 fn check_seen(seen: &pb::Seen) -> Result<(), Error> {
-    match seen.profile {
-        None => fixed::<8>("tag", &seen.tag).map(drop),
-        Some(_) if !seen.tag.is_empty() => {
-            invalid(format!("sample {} has a tag and a distance", seen.position))
-        }
-        Some(pb::seen::Profile::Distance(d)) if d > Distance::MAX.0 => {
-            invalid(format!("distance {d} is above {}", Distance::MAX.0))
-        }
-        Some(_) => Ok(()),
+    match seen.distance {
+        0 => fixed::<8>("tag", &seen.tag).map(drop),
+        _ if !seen.tag.is_empty() => invalid(format!("sample {} has a tag and a distance", seen.position)),
+        d if d > Distance::MAX.0 => invalid(format!("distance {d} is above {}", Distance::MAX.0)),
+        _ => Ok(()),
     }
 }
 

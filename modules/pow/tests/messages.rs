@@ -31,7 +31,7 @@ fn open(openings: Vec<pb::Opening>) -> pb::MsgOpenPoc {
 }
 
 fn seen(position: u32) -> pb::Seen {
-    pb::Seen { position, node_id: u32::MAX, nonce: u64::MAX, tag: vec![0; 8], profile: None }
+    pb::Seen { position, node_id: u32::MAX, nonce: u64::MAX, tag: vec![0; 8], distance: 0 }
 }
 
 fn verdict(duties: usize, samples: u32) -> pb::MsgSubmitVerdict {

@@ -107,7 +107,7 @@ fn more_than_half_of_the_power_heard_decides() {
             let mut msg = w.verdict_msg(&op(i), &[]);
             if lenient.contains(&i) {
                 let samples = msg.duties.iter_mut().flat_map(|d| &mut d.samples);
-                samples.for_each(|s| s.profile = Some(pb::seen::Profile::Distance(0)));
+                samples.for_each(|s| s.distance = 1);
             }
             w.send(&msg).unwrap();
         }
@@ -126,7 +126,7 @@ fn distances_between_the_target_and_its_tolerance_are_honest() {
         let mut msg = w.verdict_msg(&op(1), &[]);
         let count = msg.duties[0].samples.len();
         for sample in &mut msg.duties[0].samples {
-            sample.profile = Some(pb::seen::Profile::Distance(R_TARGET + over));
+            sample.distance = R_TARGET + over;
         }
         let prover = w.ctx.account(&msg.duties[0].prover).unwrap().as_20().unwrap();
         w.send(&msg).unwrap();
@@ -150,10 +150,10 @@ fn tags_and_accusations_are_of_the_other_profile() {
         msg
     };
     for (name, msg) in [
-        ("a tag", with(|s| (s.profile, s.tag) = (None, vec![0; 8]))),
+        ("a tag", with(|s| (s.distance, s.tag) = (0, vec![0; 8]))),
         ("both", with(|s| s.tag = vec![0; 8])),
-        ("neither", with(|s| s.profile = None)),
-        ("too far", with(|s| s.profile = Some(pb::seen::Profile::Distance((1 << 33) + 1)))),
+        ("neither", with(|s| s.distance = 0)),
+        ("too far", with(|s| s.distance = (1 << 33) + 1)),
     ] {
         assert_eq!(code(w.send(&msg)), ("pow", 3), "{name}");
     }
@@ -173,7 +173,7 @@ fn tags_and_accusations_are_of_the_other_profile() {
     w.go(w.win().verdict);
     let mut msg = w.verdict_msg(&op(1), &[]);
     let seen = &mut msg.duties[0].samples[0];
-    (seen.profile, seen.tag) = (Some(pb::seen::Profile::Distance(0)), vec![]);
+    (seen.distance, seen.tag) = (1, vec![]);
     assert_eq!(code(w.send(&msg)), ("pow", 3), "a distance under profile exact");
 }
 

@@ -365,9 +365,9 @@ impl World {
         let (node_id, leaf, _) = self.find(prover, sample);
         let (position, nonce, key) = (sample.k, leaf.nonce, self.key());
         let tag = || seen_tag(auditor, &logits(&key, prover, node_id, nonce)).to_vec();
-        let distance = pb::seen::Profile::Distance(self::leaf(&key, prover, node_id, nonce).distance.0);
-        let (tag, profile) = if self.is_exact() { (tag(), None) } else { (vec![], Some(distance)) };
-        pb::Seen { position, node_id, nonce, tag, profile }
+        let distance = || self::leaf(&key, prover, node_id, nonce).distance.0.max(1);
+        let (tag, distance) = if self.is_exact() { (tag(), 0) } else { (vec![], distance()) };
+        pb::Seen { position, node_id, nonce, tag, distance }
     }
 
     /// The whole, honest verdict of a validator, without the samples that `skip` names.
