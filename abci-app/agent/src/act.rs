@@ -60,10 +60,15 @@ fn reports(
             if demanded && !opened {
                 continue; // served after it was demanded: the chain knows of no answer
             }
-            let known = sampled.computed.as_ref().zip(sampled.leaf());
-            let (computed, leaf) = known.ok_or_else(|| gone("a re-computed sample"))?;
-            let (node_id, tag) = (sampled.node_id, computed.tag.to_vec());
-            samples.push(pb::Seen { position: sample.k, node_id, nonce: leaf.nonce, tag });
+            let pair = sampled.computed.as_ref().zip(sampled.leaf());
+            let (computed, leaf) = pair.ok_or_else(|| gone("a re-computed sample"))?;
+            let (tag, distance) = match known.epoch.tolerance() {
+                None => (computed.tag.to_vec(), 0),
+                // Nothing is nearer than one unit.
+                Some(_) => (Vec::new(), computed.distance.max(1)),
+            };
+            let (position, node_id, nonce) = (sample.k, sampled.node_id, leaf.nonce);
+            samples.push(pb::Seen { position, node_id, nonce, tag, distance });
         }
         reports.push(pb::DutyReport { prover: prover_text, samples });
     }
@@ -186,7 +191,7 @@ impl Agent {
         });
         let output: Option<[u8; 64]> = output.flatten().and_then(|o| o.try_into().ok());
         let a_i = crate::duties::a_i(&output.ok_or_else(|| gone("the demand"))?);
-        let samples = me.samples(&a_i, drawn.draw.samples);
+        let samples = me.samples(&a_i, &drawn.draw);
         let mut openings = Vec::new();
         for sample in samples.iter().filter(|s| positions.contains(&s.k)) {
             let (node_id, leaf, opening) = open(me, &epoch.leaves, sample)?;

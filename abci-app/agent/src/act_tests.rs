@@ -1,6 +1,6 @@
 use super::*;
 use crate::journal::{Computed, Journal, Sampled};
-use crate::known::tests::{AUDITED, known, leaf_of_sample};
+use crate::known::tests::{AUDITED, known, known_float, leaf_of_sample};
 use geodesic_proto::geodesic::pow::v1 as pb;
 
 fn text(address: &Address) -> Result<String> {
@@ -11,7 +11,8 @@ fn with_samples(known: &mut Known, positions: &[u32], computed: bool) {
     for k in positions {
         let (node_id, opening) = leaf_of_sample(known, *k);
         let mut sampled = Sampled::new(node_id, &opening, true);
-        sampled.computed = computed.then_some(Computed { leaf_hash: [0; 32], tag: [*k as u8; 8] });
+        sampled.computed =
+            computed.then_some(Computed { leaf_hash: [0; 32], tag: [*k as u8; 8], distance: u64::from(*k) });
         known.audits.entry(AUDITED).or_default().insert(*k, sampled);
     }
 }
@@ -48,6 +49,19 @@ fn a_verdict_has_all_samples_in_order_with_their_tags() {
     for seen in &reports[0].samples {
         let (node_id, opening) = leaf_of_sample(&known, seen.position);
         assert_eq!((seen.node_id, seen.nonce), (node_id, opening.leaf.unwrap().nonce));
+    }
+}
+
+#[test]
+fn under_pow2_a_verdict_has_the_distances_of_hits_and_no_tags() {
+    let (_dir, mut known) = known_float(4);
+    with_samples(&mut known, &[3, 0, 2, 1], true);
+    let reports = reports(&known, "me", text).unwrap();
+    let seen: Vec<_> = reports[0].samples.iter().map(|s| (s.position, s.tag.len(), s.distance)).collect();
+    assert_eq!(seen, [(0, 0, 1), (1, 0, 1), (2, 0, 2), (3, 0, 3)], "at least one unit");
+    for k in 0..4 {
+        let (_, opening) = leaf_of_sample(&known, k);
+        assert!(opening.leaf.unwrap().distance < 1000, "a hit");
     }
 }
 

@@ -3,7 +3,7 @@
 
 use geodesic_challenge::{
     Address, Commitment, Hash, Leaf, Located, Node, NodeCounts, Path, Position, RTarget, Sample, chain_tag,
-    is_member, resolve, sample_positions, verify, verify_hit_rank,
+    is_member, resolve, sample_hits, sample_positions, verify, verify_hit_rank,
 };
 use geodesic_proto::geodesic::pow::v1 as pb;
 
@@ -26,6 +26,8 @@ pub struct Draw {
     pub committee_size: u32,
     /// Samples that each auditor takes of a prover.
     pub samples: u32,
+    /// Profile `pow2-f16`: hits alone are sampled.
+    pub hits_only: bool,
 }
 
 /// What a prover committed to.
@@ -54,8 +56,12 @@ impl Prover {
     }
 
     /// Samples that the auditor with `a_i` takes.
-    pub fn samples(&self, a_i: &Hash, n: u32) -> Vec<Sample> {
-        sample_positions(a_i, &self.address, n, self.total(|c| c.hits), self.total(|c| c.count))
+    pub fn samples(&self, a_i: &Hash, draw: &Draw) -> Vec<Sample> {
+        let (n, hits) = (draw.samples, self.total(|c| c.hits));
+        match draw.hits_only {
+            true => sample_hits(a_i, &self.address, n, hits),
+            false => sample_positions(a_i, &self.address, n, hits, self.total(|c| c.count)),
+        }
     }
 
     /// Checks that a leaf is a sample of this prover, and returns its node.
@@ -158,10 +164,13 @@ mod tests {
     #[test]
     fn every_sample_opens_and_nothing_else_does() {
         let (prover, trees) = (prover(), trees());
-        let n = samples_per_member(64, 16, 4);
-        let samples = prover.samples(&[5; 32], n);
-        assert_eq!(samples.len(), 22);
-        for sample in &samples {
+        let samples = samples_per_member(64, 16, 4);
+        let draw = Draw { beacon: [0; 32], total_power: 4, committee_size: 16, samples, hits_only: false };
+        let both = prover.samples(&[5; 32], &draw);
+        assert_eq!(both.len(), 22);
+        let hits = prover.samples(&[5; 32], &Draw { hits_only: true, ..draw });
+        assert!(hits.len() == 22 && hits.iter().all(|s| matches!(s.position, Position::Hit(_))));
+        for sample in both.iter().chain(&hits) {
             let located = prover.locate(sample).unwrap();
             let (_, tree, leaves) = &trees[located.index];
             let count = leaves.len() as u64;
@@ -181,7 +190,8 @@ mod tests {
 
     #[test]
     fn nobody_audits_itself() {
-        let draw = Draw { beacon: [0; 32], total_power: 4, committee_size: 16, samples: 22 };
+        let draw =
+            Draw { beacon: [0; 32], total_power: 4, committee_size: 16, samples: 22, hits_only: false };
         assert!(audits(&[1; 20], &[0; 32], 1, &draw, &[2; 20]));
         assert!(!audits(&[1; 20], &[0; 32], 1, &draw, &[1; 20]));
         assert!(!audits(&[1; 20], &[0; 32], 0, &draw, &[2; 20]), "no power");

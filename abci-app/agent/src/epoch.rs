@@ -50,7 +50,6 @@ impl Epoch {
     ) -> Result<Option<Self>> {
         let Some(record) = chain.epoch(window.index).await? else { return Ok(None) };
         let setting = chain.client.pow_shape().await?.shape.unwrap_or_default();
-        let shape = geodesic_client::verify::shape(&setting)?;
         let epoch_key = hash32(&record.epoch_key, "epoch_key")?;
         let r_target = RTarget(record.r_target);
         let open = |node_id: &u32| {
@@ -62,13 +61,20 @@ impl Epoch {
             window,
             params: record.params.unwrap_or_default(),
             r_target,
-            challenge: crate::mlnode::challenge(&shape, &epoch_key),
+            challenge: crate::mlnode::challenge(&setting, &epoch_key)?,
             leaves: nodes.iter().map(open).collect::<Result<_>>()?,
         }))
     }
 
     pub(crate) fn index(&self) -> u64 {
         self.window.index
+    }
+
+    /// What honest devices may differ by, under profile `pow2-f16`; `None` under `exact`.
+    pub(crate) fn tolerance(&self) -> Option<&pb::Tolerance> {
+        match self.params.profile.as_ref()? {
+            pb::params::Profile::Pow2F16(tolerance) => Some(tolerance),
+        }
     }
 }
 
@@ -117,6 +123,7 @@ impl Drawn {
             total_power: draw.total_power,
             committee_size: epoch.params.committee_size,
             samples: draw.samples,
+            hits_only: epoch.tolerance().is_some(),
         };
         let (powers, provers) = chain.draw(index).await?;
         let peers = peers(chain, participants, index);
@@ -156,7 +163,7 @@ impl Drawn {
         let a_i = duties::a_i(&output);
         for prover in self.provers.values() {
             if duties::audits(me, &a_i, *power, &self.draw, &prover.address) {
-                self.duties.insert(prover.address, prover.samples(&a_i, self.draw.samples));
+                self.duties.insert(prover.address, prover.samples(&a_i, &self.draw));
             }
         }
         self.auditor = Some(Auditor { output, proof, secret: duties::a_i(&secret) });

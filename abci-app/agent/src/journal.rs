@@ -61,8 +61,11 @@ impl Sampled {
 pub struct Computed {
     /// Leaf hash.
     pub leaf_hash: Hash,
-    /// Tag of the auditor.
+    /// Tag of the auditor; zeros under profile `pow2-f16`, which has none.
     pub tag: [u8; 8],
+    /// Distance in units of 2^-32.
+    #[serde(default)]
+    pub distance: u64,
 }
 
 /// Samples of one prover, by their number.
@@ -259,7 +262,7 @@ mod tests {
         let (_dir, journal) = journal();
         let opening = pb::Opening { position: 4, leaf: None, path: vec![] };
         let mut sampled = Sampled::new(1, &opening, true);
-        sampled.computed = Some(Computed { leaf_hash: [1; 32], tag: [2; 8] });
+        sampled.computed = Some(Computed { leaf_hash: [1; 32], tag: [2; 8], distance: 3 });
         let audit: Audit = [(4, sampled)].into();
         journal.set_audit(9, &[3; 20], &audit).unwrap();
         let back = journal.audit(9, &[3; 20]).unwrap();

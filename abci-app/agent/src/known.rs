@@ -87,6 +87,9 @@ impl Known {
 
     /// Collects own samples that are wrong and can be shown to be.
     pub(crate) fn find_wrong_leaves(&mut self) {
+        if self.epoch.tolerance().is_some() {
+            return; // honest devices differ: no leaf is wrong by itself
+        }
         for (prover, audit) in &self.audits {
             for sampled in audit.values().filter(|s| s.has_path && s.is_wrong()) {
                 let opening = sampled.opening().unwrap_or_default();
@@ -131,6 +134,7 @@ impl Known {
     /// Own duties, as the plan sees them.
     pub(crate) fn duties(&self, text_of: impl Fn(&Address) -> Option<String>, me: &str) -> Vec<DutyView> {
         let Some(drawn) = &self.drawn else { return Vec::new() };
+        let is_exact = self.epoch.tolerance().is_none();
         let duty = |(prover, samples): (&Address, &Vec<geodesic_challenge::Sample>)| {
             let demand = text_of(prover).and_then(|text| self.demand(&text, me));
             let audit = self.audits.get(prover);
@@ -141,7 +145,7 @@ impl Known {
                     demanded: demand.is_some_and(|d| d.positions.contains(&k)),
                     known: sampled.is_some(),
                     computed: sampled.is_some_and(|s| s.computed.is_some()),
-                    lacks_path: sampled.is_some_and(|s| !s.has_path && s.is_wrong()),
+                    lacks_path: is_exact && sampled.is_some_and(|s| !s.has_path && s.is_wrong()),
                 }
             };
             DutyView {
@@ -157,6 +161,9 @@ impl Known {
     /// agents know them too and show the leaves behind.
     pub(crate) fn cross_pending(&self, height: u64) -> BTreeMap<TagId, pb::Seen> {
         let mut pending = BTreeMap::new();
+        if self.epoch.tolerance().is_some() {
+            return pending; // without tags there is nothing to check
+        }
         let Some(auditor) = self.drawn.as_ref().and_then(|d| d.auditor.as_ref()) else { return pending };
         for (other, verdict) in self.verdicts.iter().filter(|(_, v)| v.seen.saturating_add(1) < height) {
             for (prover, samples) in &verdict.duties {

@@ -23,17 +23,30 @@ fn tree() -> (MerkleSum, Vec<Leaf>) {
 
 /// An epoch in which one prover with one node is audited with so many samples.
 pub(crate) fn known(samples: u32) -> (tempfile::TempDir, Known) {
+    known_of(samples, None)
+}
+
+/// Such an epoch of profile `pow2-f16`.
+pub(crate) fn known_float(samples: u32) -> (tempfile::TempDir, Known) {
+    known_of(
+        samples,
+        Some(pb::params::Profile::Pow2F16(pb::Tolerance { eps: 10, ..pb::Tolerance::default() })),
+    )
+}
+
+fn known_of(samples: u32, profile: Option<pb::params::Profile>) -> (tempfile::TempDir, Known) {
+    let hits_only = profile.is_some();
     let dir = tempfile::tempdir().unwrap();
     let journal = Journal::open(&dir.path().join("j")).unwrap();
     let epoch = Epoch {
         window: Window { index: 3, ..Window::default() },
-        params: pb::Params::default(),
+        params: pb::Params { profile, ..pb::Params::default() },
         r_target: R,
         challenge: Challenge::default(),
         leaves: BTreeMap::new(),
     };
     let mut known = Known::new(Arc::new(epoch), &journal).unwrap();
-    let draw = Draw { beacon: [0; 32], total_power: 2, committee_size: 16, samples };
+    let draw = Draw { beacon: [0; 32], total_power: 2, committee_size: 16, samples, hits_only };
     let prover = Prover { address: AUDITED, nodes: vec![(1, tree().0.commitment(COUNT).unwrap())] };
     let auditor = Auditor { output: [1; 64], proof: [0; 80], secret: [9; 32] };
     let shown = peer::Drawn {
@@ -43,7 +56,7 @@ pub(crate) fn known(samples: u32) -> (tempfile::TempDir, Known) {
         auditors: BTreeMap::new(),
     };
     let drawn = Drawn {
-        duties: [(AUDITED, prover.samples(&[1; 32], samples))].into(),
+        duties: [(AUDITED, prover.samples(&[1; 32], &draw))].into(),
         provers: [(AUDITED, prover)].into(),
         draw,
         peers: BTreeMap::new(),
@@ -75,7 +88,7 @@ fn insert(known: &mut Known, k: u32, has_path: bool, leaf_hash: impl FnOnce(&Lea
     let (node_id, opening) = leaf_of_sample(known, k);
     let mut sampled = Sampled::new(node_id, &opening, has_path);
     let leaf_hash = leaf_hash(&sampled.leaf().unwrap());
-    sampled.computed = Some(Computed { leaf_hash, tag: [0; 8] });
+    sampled.computed = Some(Computed { leaf_hash, tag: [0; 8], distance: 0 });
     known.audits.get_mut(&AUDITED).unwrap().insert(k, sampled);
 }
 
@@ -91,6 +104,19 @@ fn wrong_leaves_are_those_that_compute_to_something_else() {
     let duty = &known.duties(text, "me")[0];
     let lacking: Vec<u32> = duty.samples.iter().filter(|s| s.lacks_path).map(|s| s.position).collect();
     assert_eq!(lacking, [2], "without a path nobody can be accused");
+}
+
+/// Devices differ there: nothing is accused, searched for or checked that only an accusation would need.
+#[test]
+fn under_pow2_nothing_is_wrong_by_itself() {
+    let (_dir, mut known) = known_float(6);
+    insert(&mut known, 0, true, |_| [0; 32]);
+    insert(&mut known, 1, false, |_| [0; 32]);
+    known.find_wrong_leaves();
+    assert!(known.wrong_leaves.is_empty());
+    assert!(known.duties(text, "me")[0].samples.iter().all(|s| !s.lacks_path));
+    known.verdicts.insert(OTHER, verdict(28));
+    assert!(known.cross_pending(30).is_empty());
 }
 
 #[test]

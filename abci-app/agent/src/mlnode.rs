@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use geodesic_challenge::{Address, Distance, Hash, Leaf, Shape, leaf_hash};
+use geodesic_challenge::{Address, Distance, Hash, Leaf, leaf_hash};
 use geodesic_client::files;
 use geodesic_proto::geodesic::mlnode::v1 as pb;
 use geodesic_proto::geodesic::mlnode::v1::ml_node_client::MlNodeClient;
+use geodesic_proto::geodesic::pow::v1::{ShapeSetting, shape_setting};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -33,8 +34,25 @@ pub(crate) fn lock(leaves: &SharedLeaves) -> std::sync::MutexGuard<'_, Leaves> {
     leaves.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The challenge of an epoch, for compute nodes.
-pub(crate) fn challenge(shape: &Shape, epoch_key: &Hash) -> pb::Challenge {
+/// The challenge of an epoch, for compute nodes, which check the numbers of a float shape.
+pub(crate) fn challenge(setting: &ShapeSetting, epoch_key: &Hash) -> Result<pb::Challenge> {
+    let epoch_key = epoch_key.to_vec();
+    if let Some(shape_setting::Profile::Pow2F16(s)) = &setting.profile {
+        let shape = pb::FloatShape {
+            dim: s.dim,
+            layers: s.layers,
+            heads: s.heads,
+            kv_heads: s.kv_heads,
+            hidden: s.hidden,
+            vocab: s.vocab,
+            seq: s.seq,
+            norm_eps: s.norm_eps,
+            rope_theta: s.rope_theta,
+        };
+        let (profile, float_shape) = (pb::Profile::Pow2F16.into(), Some(shape));
+        return Ok(pb::Challenge { profile, shape: None, epoch_key, float_shape });
+    }
+    let shape = geodesic_client::verify::shape(setting)?;
     let shape = pb::Shape {
         dim: shape.dim,
         layers: shape.layers,
@@ -50,7 +68,8 @@ pub(crate) fn challenge(shape: &Shape, epoch_key: &Hash) -> pb::Challenge {
         shift_s: shape.shift_s,
         shift_m: shape.shift_m,
     };
-    pb::Challenge { profile: pb::Profile::Exact.into(), shape: Some(shape), epoch_key: epoch_key.to_vec() }
+    let profile = pb::Profile::Exact.into();
+    Ok(pb::Challenge { profile, shape: Some(shape), epoch_key, float_shape: None })
 }
 
 /// What a node should compute.
@@ -258,7 +277,7 @@ impl Pool {
         Self { nodes, batch, turn: AtomicUsize::new(0) }
     }
 
-    /// Leaf hashes of nonces and the tags of an auditor for them, in the order asked. Nodes take turns; a batch that one fails
+    /// Leaf hashes of nonces and, under profile `exact`, the tags of an auditor for them, in the order asked. Nodes take turns; a batch that one fails
     /// goes to the next.
     ///
     /// # Errors
@@ -288,10 +307,11 @@ impl Pool {
             node_id: id.node_id,
             nonce: id.nonce,
         };
+        let has_tags = challenge.profile() == pb::Profile::Exact;
         let request = pb::RecomputeRequest {
             challenge: Some(challenge.clone()),
             nonces: ids.iter().map(nonce).collect(),
-            auditor: auditor.to_vec(),
+            auditor: if has_tags { auditor.to_vec() } else { Vec::new() },
             include_logits: false,
         };
         let mut last = Error::Config("no compute node is configured".to_owned());
@@ -299,8 +319,11 @@ impl Pool {
         let first = first.checked_rem(self.nodes.len()).unwrap_or(0);
         for node in self.nodes.iter().cycle().skip(first).take(self.nodes.len()) {
             let outcome = node.recompute(request.clone()).await.and_then(|results| {
-                let all =
-                    results.iter().zip(ids).map(|(r, id)| result(r, id.nonce)).collect::<Option<Vec<_>>>();
+                let all = results
+                    .iter()
+                    .zip(ids)
+                    .map(|(r, id)| result(r, id.nonce, has_tags))
+                    .collect::<Option<Vec<_>>>();
                 all.ok_or_else(|| node.failed("a result has wrong lengths"))
             });
             match outcome {
@@ -318,8 +341,12 @@ impl Pool {
     }
 }
 
-fn result(r: &pb::Recomputed, nonce: u64) -> Option<Computed> {
+fn result(r: &pb::Recomputed, nonce: u64, has_tag: bool) -> Option<Computed> {
     let logits_hash: Hash = r.logits_hash.as_slice().try_into().ok()?;
-    let tag = r.seen_tag.as_slice().try_into().ok()?;
-    Some(Computed { leaf_hash: leaf_hash(nonce, Distance(r.distance), &logits_hash), tag })
+    let tag = if has_tag { r.seen_tag.as_slice().try_into().ok()? } else { [0; 8] };
+    Some(Computed {
+        leaf_hash: leaf_hash(nonce, Distance(r.distance), &logits_hash),
+        tag,
+        distance: r.distance,
+    })
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use geodesic_challenge::{Address, Sample};
+use geodesic_challenge::{Address, Distance, Leaf, Sample, is_bad};
 use geodesic_proto::geodesic::agent::v1::FetchRequest;
 use geodesic_proto::geodesic::pow::v1 as pb;
 
@@ -145,10 +145,14 @@ impl Agent {
         let computed = if self.guard.faults.lazy_tags() {
             waiting
                 .iter()
-                .map(|(k, _, leaf)| Computed { leaf_hash: leaf.hash(), tag: u64::from(*k).to_be_bytes() })
+                .map(|(k, _, leaf)| Computed {
+                    leaf_hash: leaf.hash(),
+                    tag: u64::from(*k).to_be_bytes(),
+                    distance: leaf.distance.0,
+                })
                 .collect()
         } else {
-            let id = |(_, node_id, leaf): &(u32, u32, geodesic_challenge::Leaf)| NonceId {
+            let id = |(_, node_id, leaf): &(u32, u32, Leaf)| NonceId {
                 participant: *prover,
                 node_id: *node_id,
                 nonce: leaf.nonce,
@@ -156,13 +160,7 @@ impl Agent {
             let ids: Vec<NonceId> = waiting.iter().map(id).collect();
             self.pool.recompute(&epoch.challenge, &ids, &self.me).await?
         };
-        for ((k, node, leaf), computed) in waiting.iter().zip(&computed) {
-            if computed.leaf_hash != leaf.hash() {
-                ::metrics::counter!(metrics::WRONG, "kind" => "leaf").increment(1);
-                let prover = self.chain.text(prover)?;
-                tracing::warn!(prover, node, nonce = leaf.nonce, sample = k, "wrong leaf");
-            }
-        }
+        self.report_wrong(epoch, prover, &waiting, &computed)?;
         self.update_audit(epoch.index(), prover, |audit| {
             for ((k, _, _), computed) in waiting.iter().zip(computed) {
                 if let Some(sampled) = audit.get_mut(k) {
@@ -170,6 +168,28 @@ impl Agent {
                 }
             }
         })
+    }
+
+    /// Tells the log and the metrics which samples are wrong: under profile `pow2-f16` those whose distance is too large.
+    fn report_wrong(
+        &self,
+        epoch: &Epoch,
+        prover: &Address,
+        samples: &[(u32, u32, Leaf)],
+        computed: &[Computed],
+    ) -> Result<()> {
+        for ((k, node, leaf), computed) in samples.iter().zip(computed) {
+            let wrong = match epoch.tolerance() {
+                None => computed.leaf_hash != leaf.hash(),
+                Some(t) => is_bad(Distance(computed.distance), epoch.r_target, t.eps),
+            };
+            if wrong {
+                ::metrics::counter!(metrics::WRONG, "kind" => "leaf").increment(1);
+                let prover = self.chain.text(prover)?;
+                tracing::warn!(prover, node, nonce = leaf.nonce, sample = k, "wrong leaf");
+            }
+        }
+        Ok(())
     }
 
     /// Re-computes the chosen samples of other auditors, one auditor and prover after the other.
@@ -218,7 +238,7 @@ impl Agent {
             self.with_known(epoch.index(), |known| known.verdicts.get(auditor).map(|v| v.output.clone()));
         let output: Option<[u8; 64]> = output.flatten().and_then(|o| o.try_into().ok());
         let (Some(output), Ok(of)) = (output, self.prover(drawn, prover)) else { return BTreeMap::new() };
-        let samples = of.samples(&crate::duties::a_i(&output), drawn.draw.samples);
+        let samples = of.samples(&crate::duties::a_i(&output), &drawn.draw);
         let request = FetchRequest {
             epoch: epoch.index(),
             auditor: auditor.to_vec(),

@@ -9,11 +9,14 @@ const AUDITOR: Address = [6; 20];
 fn seen(known: &Known, k: u32, tag: [u8; 8]) -> (pb::Seen, (u32, Evidence)) {
     let (node_id, opening) = leaf_of_sample(known, k);
     let evidence = opening_of(opening.leaf.as_ref(), &opening.path).unwrap();
-    (pb::Seen { position: k, node_id, nonce: evidence.0.nonce, tag: tag.to_vec() }, (node_id, evidence))
+    (
+        pb::Seen { position: k, node_id, nonce: evidence.0.nonce, tag: tag.to_vec(), distance: 0 },
+        (node_id, evidence),
+    )
 }
 
 fn computed(leaf: &Leaf, tag: [u8; 8]) -> Computed {
-    Computed { leaf_hash: leaf.hash(), tag }
+    Computed { leaf_hash: leaf.hash(), tag, distance: leaf.distance.0 }
 }
 
 #[test]

@@ -31,6 +31,12 @@ pub enum Error {
     /// The chain's network is none that this program knows.
     #[error("the chain's shape is invalid: {0}")]
     Shape(#[from] ShapeError),
+    /// Another profile than `exact`.
+    #[error(
+        "the chain computes profile pow2-f16: devices differ there, so one nonce proves nothing; \
+         `geod query pow verdict-duties` shows what auditors computed"
+    )]
+    Profile,
     /// The chain id is too long for an epoch key.
     #[error(transparent)]
     ChainId(#[from] ChainIdTooLong),
@@ -115,11 +121,14 @@ impl Finding {
     }
 }
 
-/// The shape that a chain's setting means.
+/// The shape of profile `exact` that a chain's setting means.
 ///
 /// # Errors
-/// [`Error::Shape`]; [`Error::Incomplete`] for a name that is not built in.
+/// [`Error::Profile`] for another profile; [`Error::Shape`]; [`Error::Incomplete`] for a name that is not built in.
 pub fn shape(setting: &pb::ShapeSetting) -> Result<Shape, Error> {
+    if setting.profile.is_some() {
+        return Err(Error::Profile);
+    }
     match &setting.shape {
         Some(s) => Ok(Shape::try_new(ShapeParams {
             dim: s.dim,

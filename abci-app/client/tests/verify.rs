@@ -57,7 +57,8 @@ fn pb_leaf(leaf: &Leaf) -> pb::Leaf {
 fn answer(chain: &Chain, params: &Value) -> Vec<u8> {
     let value = match params["path"].as_str().unwrap() {
         "/geodesic.pow.v1.Query/Shape" => {
-            let shape = pb::ShapeSetting { name: "micro".to_owned(), shape: None, judge_blocks: 1 };
+            let shape =
+                pb::ShapeSetting { name: "micro".to_owned(), shape: None, judge_blocks: 1, profile: None };
             pb::QueryShapeResponse { shape: Some(shape), shape_hash: vec![] }.encode_to_vec()
         }
         "/geodesic.pow.v1.Query/Epoch" => {
@@ -109,7 +110,8 @@ fn answer(chain: &Chain, params: &Value) -> Vec<u8> {
             pb::QueryAccusationsResponse { cases: cases.collect(), pagination: None }.encode_to_vec()
         }
         "/geodesic.pow.v1.Query/VerdictDuties" => {
-            let seen = pb::Seen { position: 0, node_id: NODE, nonce: 4, tag: chain.tag.to_vec() };
+            let seen =
+                pb::Seen { position: 0, node_id: NODE, nonce: 4, tag: chain.tag.to_vec(), distance: 0 };
             let duty = pb::Duty {
                 epoch: EPOCH,
                 auditor: address(AUDITOR),

@@ -277,7 +277,7 @@ impl Query {
             return Err(Status::not_found(format!("no commitment in epoch {epoch}")));
         }
         let a_i = self.authorise(source, &drawn, peer)?;
-        let samples = drawn.prover.samples(&a_i, drawn.draw.samples);
+        let samples = drawn.prover.samples(&a_i, &drawn.draw);
         let openings = self.positions.iter().map(|k| self.open(source, &drawn, &samples, *k));
         Ok(FetchResponse { openings: openings.collect::<Result<_, _>>()? })
     }

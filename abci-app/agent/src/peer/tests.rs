@@ -113,7 +113,8 @@ impl Net {
             (AUDITOR, entry(1, 10, &auditor)),
             (POWERLESS, entry(2, 0, &other)),
         ]);
-        let draw = Draw { beacon: BEACON, total_power: 20, committee_size: 16, samples: 22 };
+        let draw =
+            Draw { beacon: BEACON, total_power: 20, committee_size: 16, samples: 22, hits_only: false };
         let drawn =
             Drawn { draw, prover: Prover { address: PROVER, nodes: nodes(&trees) }, r_target: R, auditors };
         let empty = Drawn { prover: Prover { address: PROVER, nodes: Vec::new() }, ..drawn.clone() };
@@ -129,7 +130,7 @@ impl Net {
     /// The auditor's samples.
     fn samples(&self) -> Vec<Sample> {
         let (output, _) = vrf_key(1).evaluate(&audit_input(&BEACON, &AUDITOR));
-        self.world.drawn.prover.samples(&a_i(&output), self.world.drawn.draw.samples)
+        self.world.drawn.prover.samples(&a_i(&output), &self.world.drawn.draw)
     }
 
     /// The honest request of the auditor for all its samples.
