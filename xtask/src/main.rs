@@ -70,6 +70,7 @@ Writes docs/images. Equal bytes on every machine, so a test compares what is com
 Examples:
   cargo xtask localnet start --validators 4
   cargo xtask localnet start --validators 4 --epochs 2
+  cargo xtask localnet start --profile pow2-f16
   cargo xtask localnet status
   cargo xtask localnet --help"
     )]

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use geodesic_testnet::localnet::chain::Now;
-use geodesic_testnet::localnet::{Localnet, join, setup, view};
+use geodesic_testnet::localnet::{Localnet, Profile, join, setup, view};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A network of validators on this machine: geod, CometBFT, mlnode and agent for each.
@@ -19,6 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 Examples:
   cargo xtask localnet                          four validators, shown until Ctrl-C
   cargo xtask localnet --epochs 2               ends by itself with a table
+  cargo xtask localnet --profile pow2-f16       the published scheme in floats, for comparison
   cargo xtask localnet --detach                 goes on in the background
   cargo xtask localnet add-node                 a fifth validator joins by compute
   cargo xtask localnet faucet geo1... 5000000ugeo
@@ -39,6 +40,9 @@ struct Start {
     /// End after so many epochs of audited compute, with a table; exit code 0 if each validator was paid for its work.
     #[arg(long, conflicts_with = "detach")]
     epochs: Option<u64>,
+    /// What is computed.
+    #[arg(long, value_enum, default_value_t)]
+    profile: Profile,
     /// Leave the network running in the background.
     #[arg(long)]
     detach: bool,
@@ -163,7 +167,8 @@ async fn start(args: Start) -> anyhow::Result<()> {
         }
         std::fs::remove_dir_all(&dir)?;
     }
-    let mut network = setup::create(&dir, args.base_port, args.validators, &args.set)?;
+    let set = [args.profile.settings(), args.set.clone()].concat();
+    let mut network = setup::create(&dir, args.base_port, args.validators, &set)?;
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let outcome = tokio::select! {
         outcome = live(&mut network, &args) => outcome,

@@ -5,6 +5,7 @@ pub mod chain;
 pub mod folder;
 pub mod join;
 pub mod process;
+pub mod profile;
 pub mod setup;
 pub mod view;
 
@@ -14,6 +15,7 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 pub use process::Process;
+pub use profile::Profile;
 
 /// Chain id of local networks.
 pub const CHAIN_ID: &str = "geodesic-local-1";

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
 use geodesic_challenge::{
-    Commitment, Distance, Leaf, Position, RTarget, is_member, sample_positions, seen_tag, verify,
-    verify_hit_rank,
+    Commitment, Distance, Leaf, Position, RTarget, is_member, seen_tag, verify, verify_hit_rank,
 };
 use geodesic_client::vrf::audit_input;
 use geodesic_proto::geodesic::pow::v1 as pb;
@@ -49,7 +48,7 @@ impl Guild {
             if *address == me || !is_member(&drawn.a_i, address, power, draw.total_power, committee) {
                 continue;
             }
-            let samples = sample_positions(&drawn.a_i, address, draw.samples, prover.hits, prover.leaves);
+            let samples = now.samples(&drawn.a_i, address, prover.hits, prover.leaves)?;
             let mut duty = Duty { prover: *address, samples: Vec::new() };
             for sample in samples {
                 let served = self.serve(address, sample.position, false)?;
@@ -59,7 +58,7 @@ impl Guild {
                 duty.samples.push((sample, served));
             }
             self.demand(net, now, i, &duty, &drawn)?;
-            if !self.worker(i)?.habits.lazy {
+            if !self.worker(i)?.habits.lazy && now.tolerance().is_none() {
                 self.accuse_leaf(net, now, (&sender, &participant), i, &duty)?;
             }
             duties.push(duty);
@@ -161,7 +160,6 @@ impl Guild {
     }
 
     fn openings(&mut self, now: &Now, me: &[u8; 20], demand: &pb::Demand) -> Result<Vec<pb::Opening>> {
-        let samples = now.record.draw.as_ref().context("a draw")?.samples;
         let mut a_i = [0; 32];
         a_i.iter_mut().zip(&demand.vrf_output).for_each(|(to, from)| *to = *from);
         let worker = self.workers.iter().find(|w| w.keys.wallet.address == *me).context("a prover")?;
@@ -170,7 +168,7 @@ impl Guild {
         };
         let c = work.tree.commitment(work.tree.len())?;
         let mut openings = Vec::new();
-        for sample in sample_positions(&a_i, me, samples, c.hits, c.count) {
+        for sample in now.samples(&a_i, me, c.hits, c.count)? {
             if !demand.positions.contains(&sample.k) {
                 continue;
             }
@@ -205,12 +203,22 @@ impl Guild {
             let mut samples = Vec::new();
             for (sample, served) in &duty.samples {
                 let Some(Served { leaf, .. }) = served else { continue };
-                let tag = if lazy {
-                    leaf.logits_hash.iter().take(8).copied().collect()
+                let (mut tag, mut distance) = (Vec::new(), 0);
+                if now.tolerance().is_some() {
+                    let truth = if lazy { *leaf } else { self.score(&duty.prover, leaf.nonce)?.leaf };
+                    distance = truth.distance.0.max(1);
+                } else if lazy {
+                    tag = leaf.logits_hash.iter().take(8).copied().collect();
                 } else {
-                    seen_tag(&me, &self.score(&duty.prover, leaf.nonce)?.logits).to_vec()
-                };
-                samples.push(pb::Seen { position: sample.k, node_id: NODE, nonce: leaf.nonce, tag });
+                    tag = seen_tag(&me, &self.score(&duty.prover, leaf.nonce)?.logits).to_vec();
+                }
+                samples.push(pb::Seen {
+                    position: sample.k,
+                    node_id: NODE,
+                    nonce: leaf.nonce,
+                    tag,
+                    distance,
+                });
             }
             reports.push(pb::DutyReport { prover: text_of(&duty.prover)?, samples });
         }

@@ -1,14 +1,16 @@
 //! Operators that compute, audit, accuse and judge: the agent's work, block by block and without a network.
 
 mod audit;
+mod engine;
 mod judge;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use geodesic_challenge::{
-    Distance, Leaf, MerkleSum, Network, Path, Position, RTarget, Sample, Scored, Shape, leaf_hash,
+    Distance, Leaf, MerkleSum, Path, Position, RTarget, Sample, Scored, leaf_hash, sample_hits,
+    sample_positions,
 };
 use geodesic_client::address::Kind;
 use geodesic_proto::any;
@@ -23,6 +25,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::keys::{Operator, PREFIX};
 use super::net::{Block, Net};
+use engine::Engine;
 
 /// Number of everyone's one node.
 const NODE: u32 = 1;
@@ -44,8 +47,10 @@ pub enum Serves {
 pub struct Habits {
     /// Nonces that it commits to; 0 for no commitment.
     pub leaves: u64,
-    /// Of a hundred leaves, so many are hits out of thin air.
+    /// Of a hundred leaves (profile `pow2-f16`: of a hundred hits), so many are hits out of thin air.
     pub fakes: u64,
+    /// Its distances are off by so much, up and down in turn, in units of 2^-32.
+    pub noise: u64,
     /// How it answers auditors.
     pub serves: Serves,
     /// Its tags are made of the leaves it was served, without computing anything.
@@ -63,6 +68,7 @@ impl Default for Habits {
         Self {
             leaves: 160,
             fakes: 0,
+            noise: 0,
             serves: Serves::All,
             lazy: false,
             no_verdict: false,
@@ -126,9 +132,7 @@ pub(super) struct Worker {
 /// The operators of a network.
 pub struct Guild {
     workers: Vec<Worker>,
-    network: Option<Network>,
-    /// What has been computed in the epoch: a device is a function, so one memory serves all.
-    scores: BTreeMap<([u8; 20], u64), Scored>,
+    engine: Option<Engine>,
     waiting: Vec<(usize, String, Vec<u8>)>,
     /// Everything that was sent and came into a block.
     pub sent: Vec<Sent>,
@@ -163,8 +167,7 @@ impl Guild {
         };
         Self {
             workers: net.operators.iter().enumerate().map(worker).collect(),
-            network: None,
-            scores: BTreeMap::new(),
+            engine: None,
             waiting: Vec::new(),
             sent: Vec::new(),
         }
@@ -305,47 +308,45 @@ impl Guild {
 
     /// What the network gives for a nonce of a prover, in the running epoch.
     pub(super) fn score(&mut self, prover: &[u8; 20], nonce: u64) -> Result<Scored> {
-        let key = (*prover, nonce);
-        if let Some(known) = self.scores.get(&key) {
-            return Ok(known.clone());
-        }
-        let scored = self.network.as_ref().context("no epoch has begun")?.score(prover, NODE, nonce);
-        self.scores.insert(key, scored.clone());
-        Ok(scored)
-    }
-
-    fn new_epoch(&mut self, net: &Net, key: [u8; 32]) -> Result<()> {
-        if self.network.as_ref().is_some_and(|n| *n.epoch_key() == key) {
-            return Ok(());
-        }
-        let request = pb::QueryShapeRequest {};
-        let reply: pb::QueryShapeResponse = net.query("/geodesic.pow.v1.Query/Shape", &request)?;
-        let name = reply.shape.map(|s| s.name).unwrap_or_default();
-        let shape = Shape::by_name(&name).with_context(|| format!("no shape {name}"))?;
-        self.network = Some(Network::new(shape, key));
-        self.scores.clear();
-        Ok(())
+        self.engine.as_mut().context("no epoch has begun")?.score(prover, nonce)
     }
 
     /// Computes the leaves, or makes some up.
     fn compute(&mut self, net: &Net, now: &Now, i: usize) -> Result<()> {
         let key = now.record.epoch_key.as_slice().try_into().context("an epoch key")?;
-        self.new_epoch(net, key)?;
+        if !self.engine.as_ref().is_some_and(|e| e.is_of(&key)) {
+            self.engine = Some(Engine::new(net, key)?);
+        }
         let (me, habits) = (self.worker(i)?.keys.wallet.address, self.worker(i)?.habits);
+        self.engine.as_mut().context("an engine")?.compute_ahead(&me, 0..habits.leaves)?;
+        let target = RTarget(now.record.r_target);
         let mut work = Work {
             epoch: now.record.epoch,
-            tree: MerkleSum::new(RTarget(now.record.r_target)),
+            tree: MerkleSum::new(target),
             leaves: Vec::new(),
             fakes: BTreeSet::new(),
         };
+        let mut hits = 0;
         for nonce in 0..habits.leaves {
-            let leaf = if nonce % 100 < habits.fakes {
+            let made = work.fakes.len() as u64;
+            let is_fake = match now.tolerance() {
+                None => nonce % 100 < habits.fakes,
+                Some(_) => {
+                    !self.score(&me, nonce)?.leaf.distance.is_hit(target)
+                        && (made + 1) * 100 <= habits.fakes * (hits + 1)
+                }
+            };
+            let leaf = if is_fake {
                 work.fakes.insert(nonce);
                 let logits_hash = Sha256::digest(nonce.to_be_bytes()).into();
                 Leaf { nonce, distance: Distance(nonce + 1), logits_hash }
             } else {
-                self.score(&me, nonce)?.leaf
+                let true_leaf = self.score(&me, nonce)?.leaf;
+                let d = true_leaf.distance.0;
+                let off = if nonce % 2 == 0 { d.saturating_add(habits.noise) } else { d - habits.noise };
+                Leaf { distance: Distance(off).min(Distance::MAX), ..true_leaf }
             };
+            hits += u64::from(leaf.distance.is_hit(target));
             work.tree.push(&leaf)?;
             work.leaves.push(leaf);
         }
@@ -418,6 +419,24 @@ impl Guild {
         let reply: QueryParamsResponse =
             net.query("/geodesic.epochs.v1.Query/Params", &QueryParamsRequest {})?;
         Ok(i64::try_from(reply.params.context("parameters")?.epoch_length)?)
+    }
+}
+
+impl Now {
+    /// What honest devices may differ by, under profile `pow2-f16`.
+    fn tolerance(&self) -> Option<&pb::Tolerance> {
+        match self.record.params.as_ref()?.profile.as_ref()? {
+            pb::params::Profile::Pow2F16(tolerance) => Some(tolerance),
+        }
+    }
+
+    /// The samples that an auditor takes of a prover.
+    fn samples(&self, a_i: &[u8; 32], prover: &[u8; 20], hits: u64, leaves: u64) -> Result<Vec<Sample>> {
+        let n = self.record.draw.as_ref().context("a draw")?.samples;
+        Ok(match self.tolerance() {
+            None => sample_positions(a_i, prover, n, hits, leaves),
+            Some(_) => sample_hits(a_i, prover, n, hits),
+        })
     }
 }
 
