@@ -102,6 +102,7 @@ fn challenge() -> pb::Challenge {
         profile: pb::Profile::Exact.into(),
         shape: Some(shape_message(&shape)),
         epoch_key: KEY.to_vec(),
+        float_shape: None,
     }
 }
 

@@ -6,7 +6,7 @@ pub enum Profile {
     /// Integers, the same bits on every device
     #[default]
     Exact,
-    /// The published PoW 2.0 scheme in floats, for comparison (docs/pow2.md)
+    /// The published PoW 2.0 scheme in floats, for comparison (docs/challenge.md)
     #[value(name = "pow2-f16")]
     Pow2F16,
 }
