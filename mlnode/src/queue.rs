@@ -283,7 +283,7 @@ impl Queue {
             device.speed = if device.speed == 0.0 { speed } else { 0.9 * device.speed + 0.1 * speed };
         }
         let progress = &mut state.progress;
-        progress.epoch_key = Some(claim.challenge.epoch_key);
+        progress.epoch_key = Some(claim.challenge.epoch_key());
         progress.node = Some((claim.participant, claim.node_id));
         progress.nonces += count;
         self.changed(&state);

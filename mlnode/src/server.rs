@@ -252,11 +252,7 @@ pub async fn serve_on(config: Config, engines: Vec<Box<dyn Engine>>) -> Result<H
 ///
 /// # Errors
 /// [`ServeError::Thread`]; threads that were started end.
-fn start_devices(
-    devices: Vec<Device>,
-    queue: &Arc<Queue>,
-    faults: Faults,
-) -> Result<(), ServeError> {
+fn start_devices(devices: Vec<Device>, queue: &Arc<Queue>, faults: Faults) -> Result<(), ServeError> {
     for (index, mut device) in devices.into_iter().enumerate() {
         let of_device = queue.clone();
         let thread = std::thread::Builder::new().name(format!("device {index}"));
