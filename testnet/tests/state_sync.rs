@@ -237,7 +237,7 @@ fn what_peers_forge_is_refused_and_the_right_one_is_blamed() {
 
     // A peer whose whole snapshot is forged: its chunks have the hashes that it says, its state has not the chain's.
     let forged = |chunks: &[Vec<u8>], height| {
-        let hashes = chunks.iter().map(|c| Sha256::digest(c)).flat_map(|h| [&[0x0a, 32][..], &h].concat());
+        let hashes = chunks.iter().map(Sha256::digest).flat_map(|h| [&[0x0a, 32][..], &h].concat());
         let hash = Sha256::digest(chunks.concat()).to_vec().into();
         let count = u32::try_from(chunks.len()).unwrap();
         pb::Snapshot { height, format: 1, chunks: count, hash, metadata: hashes.collect::<Vec<u8>>().into() }
