@@ -1,57 +1,93 @@
-//! The CPU engine: candle tensors, a batch split over threads, each of which runs the whole network for its share.
-use candle_core::{Device, Tensor};
-use geodesic_challenge::{Leaf, Scored, Shape, distance, logits_hash, nonce_hash, permutation};
+//! The CPU engine: shares of a batch go to threads, each of which runs the whole network for its share.
+use std::sync::Mutex;
+
+use geodesic_challenge::{Leaf, Scored, Shape, logits_hash, nonce_hash};
 
 use crate::engine::{Challenge, Engine, EngineError, NonceId};
-use crate::kernels::matmul;
-use crate::model::Model;
+use crate::kernels::{Kernel, KernelError, product_of};
+use crate::model::{Model, Workspace};
+use crate::simd::Level;
 
 /// Weights kept: those of an epoch being audited and of the next one being generated.
 const MODELS_MAX: usize = 2;
-/// Rows of a product that one thread works on: enough for the GEMM, few enough for the cache.
+/// Rows of a product that one thread works on: enough for the kernel, few enough for the cache.
 const ROWS: usize = 512;
+/// Shares a thread in a batch, so that a thread that is held up takes fewer of them, and the products they should not
+/// exceed together, so that a batch stays short.
+const SHARES_MAX: u64 = 8;
+const PRODUCTS_MAX: u64 = 20_000_000_000;
 
 /// Engine on the processor's cores.
 pub struct CpuEngine {
+    kernel: Kernel,
+    level: Level,
     threads: usize,
     batch: Option<usize>,
     max_memory: u64,
-    device: Device,
     /// Most recently used last.
     models: Vec<(Challenge, Model)>,
+    /// One a thread.
+    workspaces: Vec<Workspace>,
 }
 
 impl CpuEngine {
     /// An engine with `threads` threads that may use `max_memory` bytes for weights and activations; `batch` nonces a
-    /// call, or as many as suit the shape.
+    /// call, or as many as suit the shape. Its kernel is the fastest that the processor has.
     pub fn new(threads: usize, batch: Option<usize>, max_memory: u64) -> Self {
-        Self { threads: threads.max(1), batch, max_memory, device: Device::Cpu, models: Vec::new() }
+        let threads = threads.max(1);
+        Self {
+            kernel: Kernel::best(),
+            level: Level::best(),
+            threads,
+            batch,
+            max_memory,
+            models: Vec::new(),
+            workspaces: (0..threads).map(|_| Workspace::default()).collect(),
+        }
     }
 
-    fn weight_bytes(shape: &Shape) -> u64 {
-        // f32, and what a layer's tensors themselves take.
-        shape.weights().saturating_mul(4).saturating_add(u64::from(shape.layers) * 4096)
+    /// The engine with this kernel instead.
+    ///
+    /// # Errors
+    /// [`KernelError`] if the processor lacks its instructions.
+    pub fn with_kernel(mut self, kernel: Kernel) -> Result<Self, KernelError> {
+        kernel.check()?;
+        self.models.clear();
+        self.kernel = kernel;
+        Ok(self)
     }
 
-    /// Bytes that one nonce needs while it is computed, an upper bound.
-    fn nonce_bytes(shape: &Shape) -> u64 {
-        let [d, f, v, t] = [shape.dim, shape.ffn, shape.vocab, shape.seq].map(u64::from);
-        // h twice, a, q, k, v, o, a branch; gate, up and their product; logits, permutation.
-        4 * (t * (8 * d + 3 * f) + 4 * v)
+    /// Its kernel.
+    pub fn kernel(&self) -> Kernel {
+        self.kernel
+    }
+
+    /// Bytes that the weights of a shape and a batch of nonces take, an upper bound.
+    pub fn memory(&self, shape: &Shape) -> u64 {
+        let working = self.nonces_bytes(shape).saturating_mul(self.share(shape) as u64);
+        self.weight_bytes(shape).saturating_add(working)
+    }
+
+    fn weight_bytes(&self, shape: &Shape) -> u64 {
+        Model::bytes(shape, self.kernel)
+    }
+
+    /// Bytes that one nonce on every thread needs while it is computed.
+    fn nonces_bytes(&self, shape: &Shape) -> u64 {
+        Model::nonce_bytes(shape, self.kernel).saturating_mul(self.threads as u64)
     }
 
     /// Nonces that one thread takes at a time.
     fn share(&self, shape: &Shape) -> usize {
         let rows = (ROWS / shape.seq as usize).max(1);
-        let left = self.max_memory.saturating_sub(Self::weight_bytes(shape));
-        let fitting = left / Self::nonce_bytes(shape).saturating_mul(self.threads as u64).max(1);
-        let wanted = self.batch.map_or(rows, |batch| batch.div_ceil(self.threads));
+        let left = self.max_memory.saturating_sub(self.weight_bytes(shape));
+        let fitting = left / self.nonces_bytes(shape).max(1);
+        let wanted = self.batch.map_or(rows, |batch| batch.div_ceil(self.threads).min(rows));
         wanted.min(usize::try_from(fitting).unwrap_or(usize::MAX)).max(1)
     }
 
     fn check(&self, shape: &Shape) -> Result<(), EngineError> {
-        let working = Self::nonce_bytes(shape).saturating_mul(self.threads as u64);
-        let need = Self::weight_bytes(shape).saturating_add(working);
+        let need = self.weight_bytes(shape).saturating_add(self.nonces_bytes(shape));
         if need > self.max_memory {
             return Err(EngineError::Memory { need, limit: self.max_memory });
         }
@@ -60,43 +96,39 @@ impl CpuEngine {
 
     /// Drops the weights used least recently until those of `shape` fit beside the rest.
     fn make_room(&mut self, shape: &Shape) {
-        let working = Self::nonce_bytes(shape).saturating_mul(self.threads as u64);
-        let need = Self::weight_bytes(shape).saturating_add(working);
-        let held = |models: &[(Challenge, Model)]| -> u64 {
-            models.iter().map(|(c, _)| Self::weight_bytes(&c.shape)).fold(0, u64::saturating_add)
+        let need = self.weight_bytes(shape).saturating_add(self.nonces_bytes(shape));
+        let held = |engine: &Self| -> u64 {
+            engine.models.iter().map(|(c, _)| engine.weight_bytes(&c.shape)).fold(0, u64::saturating_add)
         };
         while !self.models.is_empty()
-            && (self.models.len() >= MODELS_MAX || held(&self.models).saturating_add(need) > self.max_memory)
+            && (self.models.len() >= MODELS_MAX || held(self).saturating_add(need) > self.max_memory)
         {
             self.models.remove(0);
         }
     }
 }
 
-fn score_one(challenge: &Challenge, model: &Model, id: &NonceId, logits: Vec<i32>, keep: bool) -> Scored {
-    let hash = nonce_hash(&challenge.epoch_key, &id.participant, id.node_id, id.nonce);
-    let distance = distance(&logits, &permutation(&challenge.shape, &hash), &model.target);
-    let leaf = Leaf { nonce: id.nonce, distance, logits_hash: logits_hash(&logits) };
-    Scored { leaf, logits: if keep { logits } else { Vec::new() } }
-}
-
 fn score_share(
     challenge: &Challenge,
     model: &Model,
+    workspace: &mut Workspace,
     ids: &[NonceId],
+    scored: &mut [Option<Scored>],
     keep: bool,
-) -> Result<Vec<Scored>, EngineError> {
-    let hashes: Vec<_> = ids
-        .iter()
-        .map(|id| nonce_hash(&challenge.epoch_key, &id.participant, id.node_id, id.nonce))
-        .collect();
-    let logits = model.logits(&hashes)?;
-    Ok(ids.iter().zip(logits).map(|(id, l)| score_one(challenge, model, id, l, keep)).collect())
+) {
+    let hash = |id: &NonceId| nonce_hash(&challenge.epoch_key, &id.participant, id.node_id, id.nonce);
+    let hashes: Vec<_> = ids.iter().map(hash).collect();
+    model.score(&hashes, workspace, |index, distance, logits| {
+        let (Some(id), Some(scored)) = (ids.get(index), scored.get_mut(index)) else { return };
+        let leaf = Leaf { nonce: id.nonce, distance, logits_hash: logits_hash(logits) };
+        *scored = Some(Scored { leaf, logits: if keep { logits.to_vec() } else { Vec::new() } });
+    });
 }
 
 impl Engine for CpuEngine {
     fn device(&self) -> String {
-        format!("CPU, {} thread{}, f32 GEMM", self.threads, if self.threads == 1 { "" } else { "s" })
+        let plural = if self.threads == 1 { "" } else { "s" };
+        format!("CPU, {} thread{plural}, {}", self.threads, self.kernel)
     }
 
     fn load(&mut self, challenge: &Challenge) -> Result<bool, EngineError> {
@@ -107,7 +139,8 @@ impl Engine for CpuEngine {
             return Ok(true);
         }
         self.make_room(&challenge.shape);
-        let model = Model::new(challenge.shape, &challenge.epoch_key, &self.device, self.threads)?;
+        let model =
+            Model::new(challenge.shape, &challenge.epoch_key, (self.kernel, self.level), self.threads);
         self.models.push((*challenge, model));
         Ok(false)
     }
@@ -117,7 +150,11 @@ impl Engine for CpuEngine {
     }
 
     fn batch(&self, shape: &Shape) -> usize {
-        self.share(shape) * self.threads
+        let share = self.share(shape);
+        let products = shape.products().saturating_mul(share as u64).max(1);
+        // A batch that was asked for is kept.
+        let shares = self.batch.map_or((PRODUCTS_MAX / products).clamp(1, SHARES_MAX), |_| 1);
+        self.batch.unwrap_or(0).max(share * self.threads * shares as usize)
     }
 
     fn score(
@@ -128,34 +165,35 @@ impl Engine for CpuEngine {
     ) -> Result<Vec<Scored>, EngineError> {
         self.load(challenge)?;
         let Some((_, model)) = self.models.last() else { return Ok(Vec::new()) };
-        let share = self.share(&challenge.shape);
-        let mut scored = Vec::with_capacity(ids.len());
-        for batch in ids.chunks(share * self.threads) {
-            // Even shares, so that no thread waits for another.
-            let part = batch.len().div_ceil(self.threads).max(1);
-            let results: Vec<_> = std::thread::scope(|scope| {
-                let threads: Vec<_> = batch
-                    .chunks(part)
-                    .map(|ids| scope.spawn(move || score_share(challenge, model, ids, keep_logits)))
-                    .collect();
-                threads.into_iter().map(|t| t.join()).collect()
-            });
-            for result in results {
-                let result = result.map_err(|_| EngineError::Device("a compute thread panicked".into()))?;
-                scored.extend(result?);
+        // Even shares, so that no thread waits long for another.
+        let shares = ids.len().div_ceil(self.share(&challenge.shape)).next_multiple_of(self.threads);
+        let share = ids.len().div_ceil(shares.max(1)).max(1);
+        let mut scored: Vec<Option<Scored>> = vec![None; ids.len()];
+        let work = Mutex::new(ids.chunks(share).zip(scored.chunks_mut(share)));
+        let next = || work.lock().ok().and_then(|mut work| work.next());
+        let run = |workspace: &mut Workspace| {
+            while let Some((ids, scored)) = next() {
+                score_share(challenge, model, workspace, ids, scored, keep_logits);
             }
+        };
+        // The caller's thread works too.
+        let (own, others) = self.workspaces.split_first_mut().unzip();
+        let has_failed = std::thread::scope(|scope| {
+            let others = others.into_iter().flatten().take(ids.len().div_ceil(share).saturating_sub(1));
+            let threads: Vec<_> = others.map(|workspace| scope.spawn(|| run(workspace))).collect();
+            own.into_iter().for_each(&run);
+            threads.into_iter().map(|thread| thread.join().is_err()).fold(false, |a, b| a | b)
+        });
+        if has_failed {
+            return Err(EngineError::Device("a compute thread panicked".into()));
         }
-        Ok(scored)
+        scored
+            .into_iter()
+            .map(|s| s.ok_or_else(|| EngineError::Device("a nonce was left out".into())))
+            .collect()
     }
 
     fn product(&self, a: &[i32], w: &[i8], k: usize) -> Result<Vec<i32>, EngineError> {
-        let tensor = |values: Vec<f32>| {
-            let rows = values.len() / k.max(1);
-            Tensor::from_vec(values, (rows, k), &self.device)
-        };
-        let a = tensor(a.iter().map(|x| *x as f32).collect())?;
-        let w = tensor(w.iter().map(|x| f32::from(*x)).collect())?;
-        let product = matmul(&a, &w)?.flatten_all()?.to_vec1::<f32>()?;
-        Ok(product.into_iter().map(|x| x as i32).collect())
+        Ok(product_of((self.kernel, self.level), a, w, k))
     }
 }

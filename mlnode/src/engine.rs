@@ -37,12 +37,6 @@ pub enum EngineError {
     Device(String),
 }
 
-impl From<candle_core::Error> for EngineError {
-    fn from(error: candle_core::Error) -> Self {
-        Self::Device(error.to_string())
-    }
-}
-
 /// A device that computes the challenge.
 pub trait Engine: Send {
     /// The device, in words.

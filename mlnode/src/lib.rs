@@ -15,13 +15,15 @@ mod model;
 pub mod pow2;
 mod profile;
 mod queue;
-mod round;
 pub mod selftest;
 mod server;
 mod service;
+mod simd;
+mod steps;
 pub mod vectors;
 mod worker;
 
 pub use checks::{RECOMPUTE_MAX, REPLY_BYTES_MAX, float_shape_message, shape_message};
 pub use cpu::CpuEngine;
+pub use kernels::{Kernel, KernelError};
 pub use server::{Config, Handle, ServeError, Tls, serve, serve_on};

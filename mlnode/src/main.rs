@@ -3,17 +3,18 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use bench::Bench;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use geodesic_challenge::Shape;
 use geodesic_mlnode::devices::{self, Choice, Limits};
-use geodesic_mlnode::engine::{Challenge, Engine, NonceId};
-use geodesic_mlnode::{Config, Tls, serve};
-use tools::{Bar, Output, VECTORS_EXAMPLES, Vectors, built_in, self_test};
+use geodesic_mlnode::engine::Engine;
+use geodesic_mlnode::{Config, CpuEngine, Kernel, Tls, serve};
+use tools::{Output, SelfTest, VECTORS_EXAMPLES, Vectors, self_test};
 use tracing_subscriber::EnvFilter;
 
+mod bench;
+mod plot;
 mod tools;
 
 /// Compute node of Geodesic: generates and re-computes challenge nonces. It holds no key that can spend.
@@ -42,13 +43,15 @@ enum Command {
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Serve),
     /// Check that every engine computes as the reference does on this machine
-    #[command(after_help = "Examples:\n  mlnode selftest\n  mlnode --output json selftest --threads 1")]
-    Selftest(Compute),
+    #[command(
+        after_help = "Examples:\n  mlnode selftest\n  mlnode --output json selftest --threads 1 --kernel f32"
+    )]
+    Selftest(SelfTest),
     /// Write golden vectors of a profile and shape, or check a file of them
     #[command(after_help = VECTORS_EXAMPLES)]
     Vectors(Vectors),
-    /// Measure nonces per second of a built-in shape
-    #[command(after_help = "Examples:\n  mlnode bench\n  mlnode bench --shape cpu --threads 8 --seconds 30")]
+    /// Measure every kernel of this machine: nonces per second, what part of the processor's peak they use
+    #[command(after_help = bench::EXAMPLES)]
     Bench(Bench),
     /// Print the version
     Version,
@@ -60,6 +63,39 @@ const SERVE_EXAMPLES: &str = "Examples:
   On another machine, for one agent with a certificate of its own:
     mlnode serve --listen 0.0.0.0:9400 --tls-cert node.pem --tls-key node.key --client-ca agent.pem";
 
+/// `None` is auto.
+#[derive(Clone, Copy)]
+struct Batch(Option<u16>);
+
+fn batch(text: &str) -> Result<Batch, String> {
+    match text.parse() {
+        _ if text == "auto" => Ok(Batch(None)),
+        Ok(0) | Err(_) => Err(format!("must be auto or between 1 and {}", u16::MAX)),
+        Ok(count) => Ok(Batch(Some(count))),
+    }
+}
+
+/// A kernel of this processor, or the fastest.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum KernelChoice {
+    Auto,
+    F32,
+    Avx2,
+    Vnni,
+}
+
+impl KernelChoice {
+    /// `None` is auto.
+    fn kernel(self) -> Option<Kernel> {
+        match self {
+            Self::Auto => None,
+            Self::F32 => Some(Kernel::F32),
+            Self::Avx2 => Some(Kernel::Avx2),
+            Self::Vnni => Some(Kernel::Vnni),
+        }
+    }
+}
+
 #[derive(Args)]
 struct Compute {
     /// Devices that compute: auto (all GPUs, or the processor where there is none), cpu, cuda:0 or cuda:0,1
@@ -68,9 +104,9 @@ struct Compute {
     /// Threads that compute on the processor [default: all cores]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
-    /// Nonces a batch [default: what suits the shape]
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
-    batch: Option<u16>,
+    /// Nonces a batch: auto (what suits the shape and the memory), or a number
+    #[arg(long, value_parser = batch, default_value = "auto")]
+    batch: Batch,
     /// Memory for weights and activations on each device, MiB [default: 4096 on the processor, what is free on a GPU]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     max_memory_mib: Option<u32>,
@@ -104,18 +140,6 @@ struct Serve {
     fault_fake_leaves: f64,
 }
 
-#[derive(Args)]
-struct Bench {
-    /// Built-in shape: micro, local, cpu, gpu-5b, gpu-18b
-    #[arg(long, default_value = "local")]
-    shape: String,
-    /// Seconds to measure
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=3600), default_value_t = 5)]
-    seconds: u32,
-    #[command(flatten)]
-    compute: Compute,
-}
-
 impl Compute {
     fn threads(&self) -> usize {
         self.threads.map_or_else(|| Config::default().threads, usize::from)
@@ -123,11 +147,16 @@ impl Compute {
 
     fn limits(&self) -> Limits {
         let max_memory = self.max_memory_mib.map(|mib| u64::from(mib) << 20);
-        Limits { threads: self.threads(), batch: self.batch.map(usize::from), max_memory }
+        Limits { threads: self.threads(), batch: self.batch.0.map(usize::from), max_memory }
     }
 
     fn engines(&self) -> anyhow::Result<Vec<Box<dyn Engine>>> {
         Ok(devices::open(&self.device, &self.limits())?)
+    }
+
+    /// The processor's engine with this kernel and these threads.
+    fn cpu(&self, kernel: Kernel, threads: usize) -> anyhow::Result<CpuEngine> {
+        Ok(Limits { threads, ..self.limits() }.cpu().with_kernel(kernel)?)
     }
 }
 
@@ -138,7 +167,7 @@ impl Serve {
             listen: self.listen,
             tls: tls.map(|(cert, key)| Tls { cert, key, client_ca: self.client_ca }),
             threads: self.compute.threads(),
-            batch: self.compute.batch.map(usize::from),
+            batch: self.compute.batch.0.map(usize::from),
             queue_limit: usize::from(self.queue),
             max_memory: self.compute.limits().max_memory,
             device: self.compute.device,
@@ -186,43 +215,6 @@ async fn run_server(config: Config) -> anyhow::Result<()> {
     }
 }
 
-/// Measures one device after the other.
-fn bench(args: &Bench, output: Output) -> anyhow::Result<()> {
-    let shape = built_in(&args.shape)?;
-    let mut engines = args.compute.engines()?;
-    engines.iter_mut().try_for_each(|engine| bench_on(args, shape, engine.as_mut(), output))
-}
-
-fn bench_on(args: &Bench, shape: Shape, engine: &mut dyn Engine, output: Output) -> anyhow::Result<()> {
-    let challenge = Challenge { shape, epoch_key: [0; 32] };
-    engine.load(&challenge)?;
-    let batch = engine.batch(&shape) as u64;
-    let (start, mut nonces, mut bar) = (Instant::now(), 0, Bar::new());
-    while start.elapsed() < Duration::from_secs(args.seconds.into()) {
-        bar.show("seconds", start.elapsed().as_secs(), args.seconds.into());
-        let ids: Vec<NonceId> = (nonces..nonces + batch)
-            .map(|nonce| NonceId { participant: [0; 20], node_id: 0, nonce })
-            .collect();
-        engine.score(&challenge, &ids, false)?;
-        nonces += batch;
-    }
-    bar.show("seconds", args.seconds.into(), args.seconds.into());
-    let per_s = nonces as f64 / start.elapsed().as_secs_f64();
-    let gflops = 2.0 * shape.products() as f64 * per_s / 1e9;
-    if output == Output::Json {
-        return say(&serde_json::json!({
-            "shape": args.shape, "nonces_per_s": per_s, "gflops": gflops, "batch": batch,
-            "device": engine.device(),
-        })
-        .to_string());
-    }
-    say(&format!(
-        "{}: {per_s:.1} nonces/s, {gflops:.1} GFLOP/s of products, batches of {batch}, {}",
-        args.shape,
-        engine.device()
-    ))
-}
-
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     init_logs(cli.log_format);
@@ -252,7 +244,7 @@ fn run(command: Command, output: Output) -> anyhow::Result<()> {
         }
         Command::Selftest(args) => self_test(&args, output),
         Command::Vectors(args) => args.run(output),
-        Command::Bench(args) => bench(&args, output),
+        Command::Bench(args) => args.run(output),
         Command::Version => say(concat!("mlnode ", env!("CARGO_PKG_VERSION"))),
     }
 }

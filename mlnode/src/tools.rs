@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use geodesic_challenge::{BUILT_IN, Network, RTarget, Shape, tag};
-use geodesic_mlnode::engine::{Challenge, EngineError, NonceId};
+use geodesic_mlnode::Kernel;
+use geodesic_mlnode::devices::Choice;
+use geodesic_mlnode::engine::{Challenge, Engine, EngineError, NonceId};
 use geodesic_mlnode::vectors::{self, VectorsError, exact, pow2 as float};
 use geodesic_mlnode::{pow2, selftest};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::{Compute, say};
+use super::{Compute, KernelChoice, say};
 
 /// Largest file of vectors.
 const FILE_MAX: u64 = 64 << 20;
@@ -181,21 +183,50 @@ fn read(path: &Path) -> anyhow::Result<Value> {
     serde_json::from_str(&text).with_context(name)
 }
 
-/// Checks every engine of this program, and says which pass.
-pub(crate) fn self_test(compute: &Compute, output: Output) -> anyhow::Result<()> {
+#[derive(Args)]
+pub(crate) struct SelfTest {
+    /// Kernel to check [default: all that this processor has]
+    #[arg(long, value_enum)]
+    kernel: Option<KernelChoice>,
+    #[command(flatten)]
+    compute: Compute,
+}
+
+/// Checks every engine and kernel of this program, and says which pass. Their hashes are equal wherever they pass.
+pub(crate) fn self_test(args: &SelfTest, output: Output) -> anyhow::Result<()> {
     let mut passed = Vec::new();
-    for mut engine in compute.engines()? {
-        let device = engine.device();
-        selftest::run(engine.as_mut()).with_context(|| device.clone())?;
-        passed.push(("exact", device));
+    for mut engine in engines(args.kernel, &args.compute)? {
+        let hash = selftest::run(engine.as_mut()).with_context(|| engine.device())?;
+        passed.push(("exact", engine.device(), Some(hex::encode(hash))));
     }
-    passed.push(("pow2-f16", pow2::selftest(compute.threads()).context("profile pow2-f16")?));
+    passed.push(("pow2-f16", pow2::selftest(args.compute.threads()).context("profile pow2-f16")?, None));
     if output == Output::Json {
-        let engine = |(profile, device)| json!({ "profile": profile, "device": device });
-        let engines: Vec<Value> = passed.into_iter().map(engine).collect();
-        return say(&json!({ "ok": true, "engines": engines }).to_string());
+        let engines = passed.iter().map(
+            |(profile, device, hash)| json!({ "profile": profile, "device": device, "logits_hash": hash }),
+        );
+        return say(&json!({ "ok": true, "engines": engines.collect::<Vec<_>>() }).to_string());
     }
-    passed
-        .iter()
-        .try_for_each(|(profile, device)| say(&format!("self-test passed: {device}, profile {profile}")))
+    passed.iter().try_for_each(|(profile, device, hash)| {
+        let hash = hash.as_ref().map(|hash| format!(", logits {hash}")).unwrap_or_default();
+        say(&format!("self-test passed: {device}, profile {profile}{hash}"))
+    })
+}
+
+/// The chosen devices' engines; the processor's with the chosen kernel, or one with each that it has.
+fn engines(choice: Option<KernelChoice>, compute: &Compute) -> anyhow::Result<Vec<Box<dyn Engine>>> {
+    let kernels = kernels(choice, compute);
+    if kernels.is_empty() {
+        return compute.engines();
+    }
+    let engine = |kernel| Ok(Box::new(compute.cpu(kernel, compute.threads())?) as Box<dyn Engine>);
+    kernels.into_iter().map(engine).collect()
+}
+
+/// The kernel chosen, or all of the processor if it computes; none where other devices do.
+pub(crate) fn kernels(choice: Option<KernelChoice>, compute: &Compute) -> Vec<Kernel> {
+    match choice {
+        Some(choice) => vec![choice.kernel().unwrap_or_else(Kernel::best)],
+        None if compute.device.resolve() == Choice::Cpu => Kernel::present(),
+        None => Vec::new(),
+    }
 }

@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 
+use geodesic_mlnode::Kernel;
+
 fn mlnode(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mlnode"));
     command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -38,6 +40,8 @@ fn mistakes_are_refused_with_what_to_do() {
         (&["serve", "--tls-cert", "a.pem", "--tls-key", "a.key"][..], "give --client-ca"),
         (&["serve", "--threads", "0"][..], "0 is not in 1.."),
         (&["serve", "--device", "gpu"][..], "names no device: give auto, cpu, cuda:0 or several as cuda:0,1"),
+        (&["serve", "--batch", "0"][..], "must be auto or between 1 and 65535"),
+        (&["bench", "--kernel", "sse"][..], "possible values: auto, f32, avx2, vnni"),
         (
             &["bench", "--shape", "huge"][..],
             "no built-in shape huge, there are micro, local, cpu, gpu-5b, gpu-18b",
@@ -119,8 +123,52 @@ fn json(output: &Output) -> serde_json::Value {
 fn every_engine_is_tested_and_named() {
     let test = json(&output(&["--output", "json", "selftest", "--device", "cpu", "--threads", "2"]));
     assert_eq!(test["ok"], true);
-    let profiles: Vec<_> = test["engines"].as_array().unwrap().iter().map(|e| e["profile"].clone()).collect();
-    assert_eq!(profiles, ["exact", "pow2-f16"]);
+    let engines = test["engines"].as_array().unwrap();
+    let (float, exact) = engines.split_last().unwrap();
+    assert_eq!(float["profile"], "pow2-f16");
+    assert_eq!(exact.len(), Kernel::present().len());
+    for engine in exact {
+        assert_eq!((&engine["profile"], &engine["logits_hash"]), (&"exact".into(), &exact[0]["logits_hash"]));
+    }
+    let one = text(&output(&["selftest", "--threads", "1", "--kernel", "f32"]).stdout);
+    assert!(one.starts_with("self-test passed: CPU, 1 thread, f32 GEMM, profile exact, logits "), "{one}");
+}
+
+#[test]
+fn a_bench_writes_its_figures_and_a_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (figures, picture) = (path("figures.json"), path("batches.svg"));
+    let args = [
+        "bench",
+        "--shape",
+        "micro",
+        "--seconds",
+        "1",
+        "--threads",
+        "2",
+        "--json",
+        &figures,
+        "--plot",
+        &picture,
+    ];
+    let bench = output(&args);
+    assert!(bench.status.success(), "{bench:?}");
+    let list: Vec<serde_json::Value> =
+        serde_json::from_str(&std::fs::read_to_string(&figures).unwrap()).unwrap();
+    let value = |name: &str| {
+        let figure = list.iter().find(|figure| figure["name"] == name).unwrap_or_else(|| panic!("no {name}"));
+        figure["value"].as_f64().unwrap()
+    };
+    for kernel in Kernel::present() {
+        for figure in ["1t", "2t", "1t.core", "2t.memory", "2t.over.1t", "products", "weights"] {
+            assert!(value(&format!("micro.{}.{figure}", kernel.name())) > 0.0, "{kernel} {figure}");
+        }
+    }
+    assert!(list.iter().all(|figure| figure["unit"].is_string() && figure["better"].is_string()));
+    let picture = std::fs::read_to_string(&picture).unwrap();
+    assert_eq!(picture.matches("<polyline").count(), Kernel::present().len());
+    assert!(picture.ends_with("</svg>\n") && !picture.contains("NaN"));
 }
 
 #[test]

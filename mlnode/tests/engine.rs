@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 use geodesic_challenge::{Hash, Network, Shape, ShapeParams};
 use geodesic_mlnode::engine::{Challenge, Engine, EngineError, NonceId};
-use geodesic_mlnode::{CpuEngine, selftest};
+use geodesic_mlnode::{CpuEngine, Kernel, selftest};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -48,29 +48,54 @@ fn shape(numbers: [u32; 13]) -> Shape {
     Shape::try_new(p).unwrap()
 }
 
+/// An engine with each kernel of this processor.
+fn engines(threads: usize, batch: Option<usize>) -> impl Iterator<Item = CpuEngine> {
+    let engine = move |kernel| CpuEngine::new(threads, batch, MEMORY).with_kernel(kernel).unwrap();
+    Kernel::present().into_iter().map(engine)
+}
+
 #[test]
 fn built_in_shapes_equal_the_reference() {
     for (threads, batch) in [(1, None), (2, Some(3)), (3, Some(64))] {
-        let mut engine = CpuEngine::new(threads, batch, MEMORY);
-        equals_reference(&mut engine, Shape::by_name("micro").unwrap(), [1; 32], 40);
+        for mut engine in engines(threads, batch) {
+            equals_reference(&mut engine, Shape::by_name("micro").unwrap(), [1; 32], 40);
+        }
     }
-    equals_reference(&mut CpuEngine::new(2, None, MEMORY), Shape::by_name("local").unwrap(), [2; 32], 8);
+    for mut engine in engines(2, None) {
+        equals_reference(&mut engine, Shape::by_name("local").unwrap(), [2; 32], 8);
+    }
+}
+
+#[test]
+fn a_kernel_that_the_processor_lacks_is_refused() {
+    for kernel in Kernel::ALL {
+        match CpuEngine::new(1, None, MEMORY).with_kernel(kernel) {
+            Ok(engine) => assert!(engine.kernel() == kernel && Kernel::present().contains(&kernel)),
+            Err(error) => {
+                assert!(error.to_string().contains("f32"), "{error}");
+                assert!(!Kernel::present().contains(&kernel));
+            }
+        }
+    }
 }
 
 #[test]
 fn odd_shapes_equal_the_reference() {
-    let mut engine = CpuEngine::new(2, Some(5), MEMORY);
+    let mut all: Vec<CpuEngine> = engines(2, Some(5)).collect();
     for numbers in [
         [56, 2, 2, 96, 129, 13, 7, 5, 7, 1, 2, 0, 1],
         [64, 1, 1, 64, 2, 1, 15, 7, 9, 5, 5, 2, 2],
         [2, 3, 1, 1, 3, 5, 47, 7, 3, 0, 0, 0, 0],
+        // The last head ends with the row, in half a step; more positions than a block.
+        [16, 2, 8, 17, 5, 19, 47, 7, 3, 2, 2, 1, 2],
+        [192, 2, 2, 100, 70, 37, 47, 7, 11, 4, 5, 4, 3],
         [6, 2, 3, 7, 11, 33, 1, 1, 0, 0, 0, 0, 0],
         // Shifts above 15 take the wide path; 30 rounds nearly everything to zero.
         [32, 2, 2, 40, 17, 4, 47, 7, 16, 17, 30, 30, 30],
         // Shift 0 lets the residual run into its clip.
         [48, 6, 2, 300, 40, 3, 47, 7, 4, 0, 0, 3, 2],
     ] {
-        equals_reference(&mut engine, shape(numbers), [3; 32], 7);
+        all.iter_mut().for_each(|engine| equals_reference(engine, shape(numbers), [3; 32], 7));
     }
 }
 
@@ -87,7 +112,7 @@ proptest! {
     ) {
         let [q, o, d, s, m] = shifts;
         let shape = shape([heads * 2 * half, layers, heads, ffn, vocab, seq, amax, wbits, q, o, d, s, m]);
-        equals_reference(&mut CpuEngine::new(threads, None, MEMORY), shape, key, 5);
+        engines(threads, None).for_each(|mut engine| equals_reference(&mut engine, shape, key, 5));
     }
 }
 
@@ -144,7 +169,11 @@ fn a_shape_beyond_the_memory_is_refused_before_it_is_allocated() {
 
 #[test]
 fn the_self_test_passes() {
-    selftest::run(&mut CpuEngine::new(2, None, MEMORY)).unwrap();
+    let hashes: Vec<Hash> = engines(1, None)
+        .chain(engines(2, Some(1)))
+        .map(|mut engine| selftest::run(&mut engine).unwrap())
+        .collect();
+    assert!(hashes.iter().all(|hash| *hash == hashes[0]), "{hashes:?}");
 }
 
 /// An engine that is wrong in one bit of one product is not let through.

@@ -10,7 +10,7 @@
 use super::error::Error;
 use super::shape::{Parameter, Shape};
 use super::weights::Weights;
-use crate::kernels::gemm_nt;
+use crate::kernels::float::gemm_nt;
 
 /// The network of one shape and block hash.
 #[derive(Debug)]
@@ -90,7 +90,10 @@ impl Model {
     }
 
     fn product_of(&self, a: &[f32], name: &str, out: usize, columns: usize) -> Vec<f32> {
-        gemm_nt(a, &self.values(name, out, columns), (a.len() / columns, out, columns))
+        let rows = a.len() / columns;
+        let mut product = vec![0.0; rows * out];
+        gemm_nt(a, &self.values(name, out, columns), &mut product, (rows, out, columns));
+        product
     }
 
     fn norm(&self, h: &[f32], name: &str) -> Vec<f32> {

@@ -56,8 +56,12 @@ pub fn distance(logits: &[i32], permutation: &[u32], target: &[i32]) -> Distance
     let square = |x: &i32| u128::from(x.unsigned_abs()).pow(2);
     let permuted = permutation.iter().map(|p| i128::from(logits[*p as usize]));
     let dot: i128 = permuted.zip(target).map(|(l, t)| l * i128::from(*t)).sum();
-    let norms = logits.iter().map(square).sum::<u128>() * target.iter().map(square).sum::<u128>();
-    chord(dot, norms.isqrt())
+    distance_of(dot, logits.iter().map(square).sum::<u128>(), target.iter().map(square).sum::<u128>())
+}
+
+/// [`distance`] from the sums `l[perm[i]] t[i]`, `l^2` and `t^2`.
+pub fn distance_of(dot: i128, logits: u128, target: u128) -> Distance {
+    chord(dot, (logits * target).isqrt())
 }
 
 /// Chord between directions of scalar product `dot / q`.
@@ -77,7 +81,14 @@ pub fn logits_bytes(logits: &[i32]) -> Vec<u8> {
 
 /// SHA-256 of the logits as little-endian i32.
 pub fn logits_hash(logits: &[i32]) -> Hash {
-    Sha256::digest(logits_bytes(logits)).into()
+    let mut hasher = Sha256::new();
+    let mut bytes = [0; 1024];
+    for part in logits.chunks(bytes.len() / 4) {
+        let bytes = &mut bytes[..4 * part.len()];
+        bytes.chunks_exact_mut(4).zip(part).for_each(|(out, l)| out.copy_from_slice(&l.to_le_bytes()));
+        hasher.update(bytes);
+    }
+    hasher.finalize().into()
 }
 
 /// `SHA-256(0x00 || be64(nonce) || be64(D) || logits_hash)`.

@@ -20,7 +20,7 @@ mod weights;
 
 pub use binomial::{BinomialError, Share, VERDICT_SAMPLES_MAX, fraud_threshold, is_fraud};
 pub use cap::{CapError, P_MIN, VOCAB_MAX, VOCAB_MIN, cap_probability, r_target};
-pub use distance::{Distance, Leaf, RTarget, distance, leaf_hash, logits_bytes, logits_hash};
+pub use distance::{Distance, Leaf, RTarget, distance, distance_of, leaf_hash, logits_bytes, logits_hash};
 pub use draw::{
     Located, NodeCounts, Position, Sample, is_member, judgment_hash, resolve, sample_positions,
     samples_per_member, seen_tag,
@@ -31,6 +31,6 @@ pub use merkle::{Commitment, MerkleSum, Node, TreeError};
 pub use network::{Network, Scored};
 pub use path::{DEPTH_MAX, Path, PathError, verify, verify_hit_rank};
 pub use shape::{BUILT_IN, Shape, ShapeError, ShapeParams};
-pub use stream::{Stream, input, permutation, target};
+pub use stream::{CHUNK, LANES, Stream, input, input_value, permutation, shuffle, target};
 pub use tables::{COS_QUARTER, LUT, cos};
 pub use weights::{Matrix, Weights};

@@ -2,11 +2,16 @@
 use crate::hash::{Hash, tag};
 use crate::shape::Shape;
 
+/// Blocks computed at a time.
+pub const LANES: usize = 16;
+/// Their bytes.
+pub const CHUNK: usize = 16 * LANES;
+
 /// The streams of one hash. Block `i` of sub-stream `s` is Philox4x32-10 with key `(le32 h[0..4], le32 h[4..8])` and
 /// counter `(i, s, le32 h[8..12], le32 h[12..16])`; any block can be had alone.
 ///
 /// Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stream {
     key: [u32; 2],
     rest: [u32; 2],
@@ -22,21 +27,51 @@ impl Stream {
     /// Four words: block `index` of sub-stream `sub`.
     #[inline]
     pub fn block(&self, sub: u32, index: u32) -> [u32; 4] {
-        let mut x = [index, sub, self.rest[0], self.rest[1]];
+        self.lanes::<1>(sub, index).map(|[word]| word as u32)
+    }
+
+    /// Blocks `first ..` of sub-stream `sub`, word by word: the low halves of `N` lanes; the high halves are garbage. So
+    /// laid out, a round is six vector instructions, whatever the width of a vector.
+    #[inline(always)]
+    fn lanes<const N: usize>(&self, sub: u32, first: u32) -> [[u64; N]; 4] {
+        const LOW: u64 = u32::MAX as u64;
+        let mut x0 = std::array::from_fn(|i| u64::from(first.wrapping_add(i as u32)));
+        let [mut x1, mut x2, mut x3] = [sub, self.rest[0], self.rest[1]].map(|word| [u64::from(word); N]);
         let mut key = self.key;
         for _ in 0..10 {
-            let a = u64::from(x[0]) * 0xD251_1F53;
-            let b = u64::from(x[2]) * 0xCD9E_8D57;
-            x = [(b >> 32) as u32 ^ x[1] ^ key[0], b as u32, (a >> 32) as u32 ^ x[3] ^ key[1], a as u32];
+            for i in 0..N {
+                let a = (x0[i] & LOW).wrapping_mul(0xD251_1F53);
+                let b = (x2[i] & LOW).wrapping_mul(0xCD9E_8D57);
+                (x0[i], x1[i]) = ((b >> 32) ^ x1[i] ^ u64::from(key[0]), b);
+                (x2[i], x3[i]) = ((a >> 32) ^ x3[i] ^ u64::from(key[1]), a);
+            }
             key = [key[0].wrapping_add(0x9E37_79B9), key[1].wrapping_add(0xBB67_AE85)];
         }
-        x
+        [x0, x1, x2, x3]
+    }
+
+    /// The bytes of [`LANES`] blocks of sub-stream `sub`, from block `first` on. Inlined, so that a caller compiled for
+    /// wider vectors gets them.
+    #[inline(always)]
+    pub fn chunk(&self, sub: u32, first: u32, out: &mut [u8; CHUNK]) {
+        let [x0, x1, x2, x3] = self.lanes::<LANES>(sub, first);
+        let (blocks, _) = out.as_chunks_mut::<16>();
+        for (i, out) in blocks.iter_mut().enumerate() {
+            let low = (x0[i] & u64::from(u32::MAX)) | (x1[i] << 32);
+            let high = (x2[i] & u64::from(u32::MAX)) | (x3[i] << 32);
+            *out = (u128::from(low) | (u128::from(high) << 64)).to_le_bytes();
+        }
     }
 
     /// The words of sub-stream `sub`, from its first.
     pub fn words(&self, sub: u32) -> impl Iterator<Item = u32> + use<> {
+        self.words_from(sub, 0)
+    }
+
+    /// The words of sub-stream `sub`, from block `first` on.
+    pub fn words_from(&self, sub: u32, first: u32) -> impl Iterator<Item = u32> + use<> {
         let stream = *self;
-        (0..=u32::MAX).flat_map(move |index| stream.block(sub, index))
+        (first..=u32::MAX).flat_map(move |index| stream.block(sub, index))
     }
 
     /// Calls `put(word)` for the first `count` words of sub-stream `sub`.
@@ -47,18 +82,27 @@ impl Stream {
         }
     }
 
-    /// Fills `out` with the bytes of sub-stream `sub` from byte `start` (below 2^36) on.
+    /// Fills `out` with the bytes of sub-stream `sub` from byte `start` (below 2^36) on. Inlined as [`Stream::chunk`].
+    #[inline(always)]
     pub fn bytes(&self, sub: u32, start: u64, out: &mut [u8]) {
-        let (mut index, mut skip) = ((start / 16) as u32, (start % 16) as usize);
+        let (mut index, skip) = ((start / 16) as u32, (start % 16) as usize);
+        let mut chunk = [0; CHUNK];
         let mut rest = out;
-        while !rest.is_empty() {
-            let mut block = [0; 16];
-            for (bytes, word) in block.chunks_exact_mut(4).zip(self.block(sub, index)) {
-                bytes.copy_from_slice(&word.to_le_bytes());
-            }
-            let (now, later) = rest.split_at_mut(rest.len().min(16 - skip));
-            now.copy_from_slice(&block[skip..skip + now.len()]);
-            (rest, skip, index) = (later, 0, index.wrapping_add(1));
+        if skip > 0 {
+            self.chunk(sub, index, &mut chunk);
+            let (now, later) = rest.split_at_mut(rest.len().min(CHUNK - skip));
+            now.copy_from_slice(&chunk[skip..skip + now.len()]);
+            // A whole chunk ends with a block, so the next one begins with one.
+            (rest, index) = (later, index.wrapping_add(LANES as u32));
+        }
+        let (chunks, last) = rest.as_chunks_mut::<CHUNK>();
+        for out in chunks {
+            self.chunk(sub, index, out);
+            index = index.wrapping_add(LANES as u32);
+        }
+        if !last.is_empty() {
+            self.chunk(sub, index, &mut chunk);
+            last.copy_from_slice(&chunk[..last.len()]);
         }
     }
 }
@@ -68,6 +112,15 @@ impl Stream {
 pub(crate) fn four(word: u32) -> i32 {
     let [a, b, c, d] = word.to_le_bytes().map(i32::from);
     a + b + c + d - 510
+}
+
+/// Value `j` of a nonce's input, from word j of its stream: `(7 four(word)) >> 4`; magnitude below 2^8.
+#[inline(always)]
+pub fn input_value(word: u32) -> i16 {
+    // The sum of four bytes, added in two steps within the word; none can overflow.
+    let pairs = (word & 0x00FF_00FF).wrapping_add((word >> 8) & 0x00FF_00FF);
+    let sum = (pairs & 0xFFFF).wrapping_add(pairs >> 16) as i32;
+    (sum.wrapping_sub(510).wrapping_mul(7) >> 4) as i16
 }
 
 /// Input of a nonce, `[T, d]` row-major: `h[j] = (7 four(word j of sub-stream 0)) >> 4`.
@@ -88,6 +141,7 @@ pub fn target(shape: &Shape, epoch_key: &Hash) -> Vec<i32> {
 
 /// Uniform number below `n` (at least 1) by Lemire's method: rejects a word while
 /// `word * n mod 2^32 < (2^32 - n) mod n`.
+#[inline(always)]
 fn below(n: u32, words: &mut impl Iterator<Item = u32>) -> u32 {
     words
         .map(|word| u64::from(word) * u64::from(n))
@@ -99,13 +153,18 @@ fn below(n: u32, words: &mut impl Iterator<Item = u32>) -> u32 {
         .map_or(0, |m| (m >> 32) as u32)
 }
 
-/// Permutation of a nonce, `[V]`: Fisher-Yates from the top, on the words of sub-stream 1.
-pub fn permutation(shape: &Shape, nonce_hash: &Hash) -> Vec<u32> {
-    let mut words = Stream::new(nonce_hash).words(1);
-    let mut p: Vec<u32> = (0..shape.vocab).collect();
-    for i in (1..shape.vocab).rev() {
-        p.swap(i as usize, below(i + 1, &mut words) as usize);
+/// Shuffles `values`: Fisher-Yates from the top, by Lemire's method on `words`.
+#[inline(always)]
+pub fn shuffle<T>(values: &mut [T], mut words: impl Iterator<Item = u32>) {
+    for i in (1..values.len()).rev() {
+        values.swap(i, below(i as u32 + 1, &mut words) as usize);
     }
+}
+
+/// Permutation of a nonce, `[V]`: `0..V` shuffled by the words of sub-stream 1.
+pub fn permutation(shape: &Shape, nonce_hash: &Hash) -> Vec<u32> {
+    let mut p: Vec<u32> = (0..shape.vocab).collect();
+    shuffle(&mut p, Stream::new(nonce_hash).words(1));
     p
 }
 
@@ -135,13 +194,21 @@ mod tests {
     #[test]
     fn bytes_from_any_start_agree_with_the_words() {
         let stream = Stream::new(&tag("test", &[]));
-        let all: Vec<u8> = stream.words(5).take(64).flat_map(u32::to_le_bytes).collect();
+        let all: Vec<u8> = stream.words(5).take(256).flat_map(u32::to_le_bytes).collect();
         for start in [0, 1, 15, 16, 17, 100] {
-            for len in [0, 1, 15, 16, 33, 100] {
+            for len in [0, 1, 15, 16, 33, 100, 256, 700, 800] {
                 let mut out = vec![0; len];
                 stream.bytes(5, start as u64, &mut out);
                 assert_eq!(out, all[start..start + len], "start {start}, length {len}");
             }
+        }
+    }
+
+    #[test]
+    fn input_values_are_the_formula() {
+        for word in Stream::new(&tag("test", &[])).words(0).take(4096).chain([0, u32::MAX, 0xFF, 0xFF00_0000])
+        {
+            assert_eq!(i32::from(input_value(word)), (7 * four(word)) >> 4, "{word:#x}");
         }
     }
 

@@ -69,20 +69,29 @@ impl Weights {
         Self { shape, stream: Stream::new(&tag("weights", &[epoch_key])) }
     }
 
-    /// Fills `out` with the weights of `matrix` from index `start` (row-major) on: `w = 2 (b AND wmax) - wmax` of the
-    /// stream's byte b at the weight's index. The caller stays inside the matrix.
+    /// Fills `out` with the weights of `matrix` from index `start` (row-major) on: `w = 2 u - wmax` of the [raw]
+    /// value at the weight's index. The caller stays inside the matrix.
+    ///
+    /// [raw]: Weights::raw
     pub fn fill(&self, matrix: Matrix, start: u64, out: &mut [i8]) {
         let wmax = self.shape.wmax();
         let mut bytes = [0; 4096];
         let mut at = start;
         for part in out.chunks_mut(bytes.len()) {
             let bytes = &mut bytes[..part.len()];
-            self.stream.bytes(matrix.sub_stream(&self.shape), at, bytes);
-            for (w, b) in part.iter_mut().zip(bytes) {
-                *w = (2 * (i32::from(*b) & wmax) - wmax) as i8;
-            }
+            self.raw(matrix, at, bytes);
+            part.iter_mut().zip(bytes).for_each(|(w, u)| *w = (2 * i32::from(*u) - wmax) as i8);
             at += part.len() as u64;
         }
+    }
+
+    /// Fills `out` with `u = b AND wmax` of the stream's bytes b of `matrix` from index `start` (row-major) on. Inlined
+    /// as [`Stream::chunk`].
+    #[inline(always)]
+    pub fn raw(&self, matrix: Matrix, start: u64, out: &mut [u8]) {
+        let wmax = self.shape.wmax() as u8;
+        self.stream.bytes(matrix.sub_stream(&self.shape), start, out);
+        out.iter_mut().for_each(|u| *u &= wmax);
     }
 
     /// The whole of `matrix`.
