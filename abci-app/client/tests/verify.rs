@@ -59,7 +59,7 @@ fn answer(chain: &Chain, params: &Value) -> Vec<u8> {
         "/geodesic.pow.v1.Query/Shape" => {
             let shape =
                 pb::ShapeSetting { name: "micro".to_owned(), shape: None, judge_blocks: 1, profile: None };
-            pb::QueryShapeResponse { shape: Some(shape), shape_hash: vec![] }.encode_to_vec()
+            pb::QueryShapeResponse { shape: Some(shape), ..Default::default() }.encode_to_vec()
         }
         "/geodesic.pow.v1.Query/Epoch" => {
             let epoch = pb::Epoch {
@@ -117,6 +117,7 @@ fn answer(chain: &Chain, params: &Value) -> Vec<u8> {
                 auditor: address(AUDITOR),
                 prover: address(PROVER),
                 samples: vec![seen],
+                profile: None,
             };
             pb::QueryVerdictDutiesResponse { duties: vec![duty], pagination: None }.encode_to_vec()
         }
