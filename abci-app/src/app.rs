@@ -180,6 +180,10 @@ impl App {
         let app_hash = self.app_hash();
         let last = base.block.clone();
         let executed = self.sure(block::execute(base.into_state(), &last, &app_hash, &self.0.verifier, req));
+        #[cfg(feature = "faults")]
+        if let Some(crash) = self.0.config.fault_crash {
+            crash.in_finalize(height);
+        }
         let genesis = match std::mem::replace(&mut *phase, Phase::Idle) {
             Phase::Genesis { state, block } => Some((state, block)),
             Phase::Staged { genesis, .. } => genesis,
@@ -219,6 +223,10 @@ impl App {
         let Phase::Staged { block, .. } = std::mem::replace(&mut *phase, Phase::Idle) else {
             self.0.fatal.halt("Commit without FinalizeBlock");
         };
+        #[cfg(feature = "faults")]
+        if let Some(crash) = self.0.config.fault_crash {
+            crash.before_commit(block.height, &self.0.store);
+        }
         self.sure(self.0.store.commit(&[]));
         let height = block.height;
         *self.mempool() = Mempool::new(Some(Ctx::new(block.clone(), state_on(&self.0.store.snapshot()))));

@@ -48,6 +48,9 @@ pub struct AppConfig {
     /// Sends garbage in place of the proofs, for tests.
     #[cfg(feature = "faults")]
     pub fault_extensions: bool,
+    /// Ends the process at a point of a height, for tests.
+    #[cfg(feature = "faults")]
+    pub fault_crash: Option<crate::faults::Crash>,
 }
 
 impl AppConfig {
@@ -75,6 +78,8 @@ impl AppConfig {
             vrf_secret: None,
             #[cfg(feature = "faults")]
             fault_extensions: false,
+            #[cfg(feature = "faults")]
+            fault_crash: None,
         }
     }
 }

@@ -10,7 +10,7 @@ mod convert;
 mod deliver;
 pub mod export;
 #[cfg(feature = "faults")]
-mod faults;
+pub mod faults;
 mod foreign;
 mod genesis;
 pub mod grpc;

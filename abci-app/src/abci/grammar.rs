@@ -139,6 +139,7 @@ impl<A: Application> Recorder<A> {
     }
 
     fn record(&self, call: Call) -> &A {
+        tracing::info!(?call, "ABCI call");
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
         &self.app
     }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -44,6 +44,14 @@ impl Process {
     /// # Errors
     /// The program cannot be started.
     pub fn start(name: &str, log: &Path, command: &mut Command) -> anyhow::Result<Self> {
+        Self::spawn(name, log, command).map(|(process, _)| process)
+    }
+
+    /// Like [`Process::start`], with the handle by which the exit status is learned.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub fn spawn(name: &str, log: &Path, command: &mut Command) -> anyhow::Result<(Self, Child)> {
         let file =
             File::options().create(true).append(true).open(log).with_context(|| log.display().to_string())?;
         let child = command
@@ -55,7 +63,20 @@ impl Process {
             .with_context(|| format!("cannot start {name}"))?;
         let pid = child.id();
         let started = started(pid).with_context(|| format!("{name} ended at once, see {}", log.display()))?;
-        Ok(Self { name: name.to_owned(), pid, started, log: log.to_path_buf() })
+        Ok((Self { name: name.to_owned(), pid, started, log: log.to_path_buf() }, child))
+    }
+
+    /// The children of its main thread that run.
+    pub fn children(&self) -> Vec<Self> {
+        let list = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.pid));
+        let pids = list.unwrap_or_default();
+        let pids = pids.split_whitespace().filter_map(|pid| pid.parse().ok());
+        let child = |pid| {
+            let name = format!("child of {}", self.name);
+            Some(Self { name, pid, started: started(pid)?, log: self.log.clone() })
+        };
+        // An id that was read before this process ended may be another's by now.
+        pids.filter_map(child).filter(|_| self.is_alive()).collect()
     }
 
     /// Whether it runs, and is still the one that was started.
@@ -63,7 +84,8 @@ impl Process {
         started(self.pid) == Some(self.started)
     }
 
-    fn signal(&self, signal: &str) {
+    /// Sends a signal such as `-KILL`, `-STOP` or `-CONT`.
+    pub fn signal(&self, signal: &str) {
         if self.is_alive() {
             // The process may have ended in between; then there is nothing to do.
             let _ = Command::new("kill").args([signal, &self.pid.to_string()]).stderr(Stdio::null()).status();

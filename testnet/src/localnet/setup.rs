@@ -56,11 +56,26 @@ pub fn geod(home: &Path, args: &[&str]) -> anyhow::Result<String> {
     Ok(text(&output.stdout))
 }
 
-/// Makes the homes and the genesis of a network.
+/// Makes the homes and the genesis of a network whose power comes from compute.
 ///
 /// # Errors
 /// A port that is taken, a folder that is used, or what `geod` says.
 pub fn create(dir: &Path, base_port: u16, validators: u16, set: &[String]) -> anyhow::Result<Localnet> {
+    create_with(dir, base_port, validators, "compute", &[], set)
+}
+
+/// Makes the homes and the genesis of a network, with its source of power and more accounts that have the faucet's coins.
+///
+/// # Errors
+/// A port that is taken, a folder that is used, or what `geod` says.
+pub fn create_with(
+    dir: &Path,
+    base_port: u16,
+    validators: u16,
+    power_source: &str,
+    accounts: &[String],
+    set: &[String],
+) -> anyhow::Result<Localnet> {
     if dir.join("localnet.json").exists() {
         bail!("{} holds a network: `cargo xtask localnet reset` removes it", dir.display());
     }
@@ -74,11 +89,14 @@ pub fn create(dir: &Path, base_port: u16, validators: u16, set: &[String]) -> an
     let first = nodes.first().context("a network needs a validator")?.home.clone();
     let faucet = add_key(&first, FAUCET)?;
     geod(&first, &["genesis", "add-genesis-account", &faucet, FAUCET_COINS])?;
+    for account in accounts {
+        geod(&first, &["genesis", "add-genesis-account", account, FAUCET_COINS])?;
+    }
     for node in &nodes {
         geod(&first, &["genesis", "add-genesis-account", &node.operator, OPERATOR_COINS])?;
     }
     let pairs: Vec<&str> = set.iter().map(String::as_str).collect();
-    geod(&first, &[&["genesis", "set", "--power-source", "compute"][..], &PARAMS, &pairs].concat())?;
+    geod(&first, &[&["genesis", "set", "--power-source", power_source][..], &PARAMS, &pairs].concat())?;
     let genesis = first.join("config/genesis.json");
     for node in &nodes {
         copy(&genesis, &node.home.join("config/genesis.json"))?;

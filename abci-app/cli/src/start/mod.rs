@@ -102,6 +102,10 @@ pub struct StartArgs {
     #[cfg(feature = "faults")]
     #[arg(long)]
     fault_extensions: bool,
+    /// End without a word at finalize, before-write or after-write of a height, as if killed there, for tests
+    #[cfg(feature = "faults")]
+    #[arg(long, value_name = "POINT:HEIGHT")]
+    fault_crash: Option<geodesic_app::faults::Crash>,
 }
 
 /// Why the node ended.
@@ -191,7 +195,12 @@ impl Node {
             "cannot listen for CometBFT; --address unix:///PATH or tcp://HOST:PORT chooses another place",
         )?;
         let servers = Servers::start(&app, settings, runtime)?;
-        Ok(Self { abci: server.serve(app.clone(), fatal)?, app, servers })
+        #[cfg(not(feature = "faults"))]
+        let served = app.clone();
+        // Tests read in the log which blocks were executed.
+        #[cfg(feature = "faults")]
+        let served = geodesic_app::abci::grammar::Recorder::new(app.clone());
+        Ok(Self { abci: server.serve(served, fatal)?, app, servers })
     }
 
     /// Ends the servers, then lets go of the database.

@@ -115,6 +115,7 @@ fn app_config(
     #[cfg(feature = "faults")]
     {
         app.fault_extensions = args.fault_extensions;
+        app.fault_crash = args.fault_crash;
     }
     Ok(app)
 }
