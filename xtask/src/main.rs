@@ -46,7 +46,7 @@ Examples:
   GEODESIC_SKIP_CLIENTS=node,python cargo xtask test
 
 --all then does faults to networks of real processes, one after the other: within 45 minutes on two quiet cores. The row of
-a full disk needs root, that of a wrong clock libfaketime; where one is missing, the test says so and is left out.
+a full disk needs root, that of wrong clocks libfaketime and Go; what is missing is named by the test and left out.
 
 One test runs clients from npm and PyPI; without Node.js 20.19 or Python 3.10 (or later), leave them out as above.
 What follows -- goes to `cargo test`, in place of --workspace if it selects packages.")]

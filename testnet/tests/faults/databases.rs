@@ -123,7 +123,10 @@ async fn refused(net: &mut Net, what: &str) -> bool {
         Err(error) => {
             let status = net.cluster.ended(3).unwrap_or_else(|_| panic!("{what}: {error}"));
             let log = net.cluster.log(3);
-            let said = log[before..].lines().rfind(|line| line.contains("database ")).map(str::to_owned);
+            let said = log[before..]
+                .lines()
+                .rfind(|l| l.contains("Error: database ") || l.contains("halting reason"));
+            let said = said.filter(|line| line.contains("application.db")).map(str::to_owned);
             let said = said.unwrap_or_else(|| panic!("{what}: {}", &log[before..]));
             assert!(!status.success(), "{what}: {status}");
             eprintln!("{what}: {status}, {said}");

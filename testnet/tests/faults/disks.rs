@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -29,12 +30,26 @@ impl Drop for Mount {
     }
 }
 
+/// RocksDB reserves room behind the end of its log, enough for a thousand blocks; all but a few blocks' worth goes back.
+fn give_back_reserve(db: &Path) {
+    for entry in fs::read_dir(db).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "log") {
+            let from = (path.metadata().unwrap().len() / 4096 * 4096 + (256 << 10)).to_string();
+            let hole = ["--punch-hole", "--offset", &from, "--length", "64MiB"];
+            assert!(Command::new("fallocate").args(hole).arg(&path).status().unwrap().success());
+        }
+    }
+}
+
 /// The node halts itself with what the disk said; once it can write again it starts, and nothing is lost.
 async fn halts_and_comes_back(net: &mut Net, said: &str, mend: impl FnOnce()) {
     let status = net.cluster.ended(3).unwrap();
-    assert_eq!(status.code(), Some(EXIT_CODE), "{status}");
+    // RocksDB as Debian builds it may abort in a thread of its own, on the same error, before the process has ended itself.
+    assert!(status.code() == Some(EXIT_CODE) || status.signal() == Some(6), "{status}");
     let log = net.cluster.log(3);
-    assert!(log.contains(said), "{}", net.cluster.network.dir.display());
+    let halted = log.lines().any(|line| line.contains("halting") && line.contains(said));
+    assert!(halted, "{}", net.cluster.network.dir.display());
     net.grow(&[0, 1, 2], 2).await;
     mend();
     net.cluster.start(3).unwrap();
@@ -55,6 +70,7 @@ async fn a_full_disk_halts_the_node() {
     cluster.start_all().unwrap();
     let mut net = Net::of(cluster).await;
     net.grow(&[3], 2).await;
+    give_back_reserve(&db);
     let ballast = db.join("ballast");
     let mut file = fs::File::create(&ballast).unwrap();
     while file.write_all(&[0; 4096]).is_ok() {}

@@ -6,7 +6,10 @@ use std::process::Command;
 
 use geodesic_testnet::localnet::setup;
 
-use crate::{Net, create};
+use crate::{Net, create, dir};
+
+/// The source of the released program.
+const COMETBFT: &str = "github.com/cometbft/cometbft@v0.38.25";
 
 /// The library of `faketime`, if it is installed.
 fn faketime() -> Option<PathBuf> {
@@ -14,24 +17,57 @@ fn faketime() -> Option<PathBuf> {
     dirs.iter().map(|dir| Path::new(dir).join("faketime/libfaketimeMT.so.1")).find(|path| path.is_file())
 }
 
-/// Row 16, the application's clock alone: CometBFT is a static program, which no library reaches.
+/// Stock CometBFT but for its clock, which `FAULT_SKEW` moves: a static program, which no library reaches, so it is built from
+/// the same source with one line of `types/time` replaced. `None` without Go.
+fn comet_with_another_clock() -> Option<PathBuf> {
+    let module =
+        Command::new("go").args(["mod", "download", "-json", COMETBFT]).current_dir("/").output().ok()?;
+    let module: serde_json::Value = serde_json::from_slice(&module.stdout).ok()?;
+    let (source, program) = (dir("skew").join("source"), dir("skew").join("cometbft"));
+    let _ = std::fs::remove_dir_all(dir("skew"));
+    std::fs::create_dir_all(dir("skew")).unwrap();
+    let copied =
+        Command::new("cp").args(["-r", "--no-preserve=mode", module["Dir"].as_str()?]).arg(&source).status();
+    assert!(copied.unwrap().success());
+    let clock = source.join("types/time/time.go");
+    let text = std::fs::read_to_string(&clock).unwrap();
+    assert!(text.contains("Canonical(time.Now())"), "{}", clock.display());
+    let text = text.replacen("import (", "import (\n\t\"os\"", 1);
+    let text = text.replacen("Canonical(time.Now())", "Canonical(time.Now().Add(skew))", 1);
+    let skew = "\nvar skew, _ = time.ParseDuration(os.Getenv(\"FAULT_SKEW\"))\n";
+    std::fs::write(&clock, text + skew).unwrap();
+    let mut build = Command::new("go");
+    build.args(["build", "-trimpath", "-o"]).arg(&program).arg("./cmd/cometbft").current_dir(&source);
+    assert!(build.status().unwrap().success(), "go build in {}", source.display());
+    std::fs::remove_dir_all(&source).unwrap();
+    Some(program)
+}
+
+/// Row 16. Application and CometBFT of a node have the same wrong clock; what of the two cannot be moved here keeps the right one.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a network of real processes: cargo xtask test --all"]
-async fn an_application_with_a_wrong_clock_agrees() {
-    let Some(library) = faketime() else {
-        eprintln!("left out: libfaketime is not installed (apt-get install faketime)");
-        return;
-    };
+async fn nodes_with_wrong_clocks_agree() {
+    let (library, comet) = (faketime(), comet_with_another_clock());
+    if library.is_none() {
+        eprintln!(
+            "left out: applications with a wrong clock, libfaketime is not installed (apt-get install faketime)"
+        );
+    }
+    if comet.is_none() {
+        eprintln!("left out: CometBFT with a wrong clock, there is no Go to build it with");
+    }
     let mut cluster = create("clock");
     for (node, offset) in [(0, None), (1, None), (2, Some("-30s")), (3, Some("+30s"))] {
-        let environment: Vec<(&str, &OsStr)> = match offset {
-            None => Vec::new(),
-            Some(offset) => vec![
-                ("LD_PRELOAD", library.as_os_str()),
-                ("FAKETIME", OsStr::new(offset)),
-                ("FAKETIME_DONT_FAKE_MONOTONIC", OsStr::new("1")),
-            ],
-        };
+        let mut environment: Vec<(&str, &OsStr)> = Vec::new();
+        if let (Some(offset), Some(library)) = (offset, &library) {
+            environment.push(("LD_PRELOAD", library.as_os_str()));
+            environment.push(("FAKETIME", OsStr::new(offset)));
+            environment.push(("FAKETIME_DONT_FAKE_MONOTONIC", OsStr::new("1")));
+        }
+        if let (Some(offset), Some(comet)) = (offset, &comet) {
+            environment.push(("COMETBFT", comet.as_os_str()));
+            environment.push(("FAULT_SKEW", OsStr::new(offset)));
+        }
         cluster.start_with(node, "geod", &[], &environment).unwrap();
     }
     let net = Net::of(cluster).await;
@@ -54,8 +90,7 @@ async fn nodes_of_different_machines_agree() {
         pairs.iter().map(|(name, value)| (*name, OsStr::new(*value))).collect()
     };
     cluster.start_with(0, "geod", &[], &set(&[("TZ", "Asia/Kathmandu"), ("LC_ALL", "tr_TR.UTF-8")])).unwrap();
-    let memory =
-        set(&[("MALLOC_ARENA_MAX", "1"), ("MALLOC_PERTURB_", "165"), ("MALLOC_MMAP_THRESHOLD_", "4096")]);
+    let memory = set(&[("MALLOC_ARENA_MAX", "1"), ("MALLOC_PERTURB_", "165"), ("MIMALLOC_PURGE_DELAY", "0")]);
     cluster.start_with(1, "geod", &[], &memory).unwrap();
     // One core, one thread of the runtime, one of Go's.
     let mut single = Command::new("taskset");
