@@ -138,7 +138,9 @@ impl Torture {
         let ledger = Ledger::open(&self.cluster.network)?;
         while begin.elapsed() < time {
             let fault = fault(self.state.seed, self.state.round, &nodes)?;
-            let what = format!("fault {}: {:?} of node{}", self.state.round, fault.kind, fault.node);
+            let node =
+                if fault.kind == Kind::KillAll { String::new() } else { format!(" of node{}", fault.node) };
+            let what = format!("fault {}: {:?}{node}", self.state.round, fault.kind);
             let kills = self.strike(fault).await.with_context(|| what.clone())?;
             let checked = ledger.check(&self.cluster).await.with_context(|| what.clone())?;
             let tally = self.state.done.entry(fault.kind).or_default();

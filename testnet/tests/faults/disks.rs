@@ -74,6 +74,7 @@ async fn a_full_disk_halts_the_node() {
     let ballast = db.join("ballast");
     let mut file = fs::File::create(&ballast).unwrap();
     while file.write_all(&[0; 4096]).is_ok() {}
+    drop(file); // else its room stays taken when it is removed
     halts_and_comes_back(&mut net, "No space left on device", || fs::remove_file(&ballast).unwrap()).await;
     net.cluster.kill(3).unwrap();
 }
