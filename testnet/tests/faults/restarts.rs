@@ -1,9 +1,9 @@
 //! Nodes that are killed, paused or restarted: rows 4, 5, 8 and 9.
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use geodesic_testnet::faults::{Cluster, torture};
+use geodesic_testnet::faults::{Cluster, GUARD, torture};
 use geodesic_testnet::localnet::setup;
 
 use crate::{Net, create, seconds};
@@ -70,10 +70,11 @@ async fn a_killed_cometbft_is_started_anew_with_its_application() {
     net.check().await;
 }
 
-/// Row 9, with a CometBFT that others run: it ends when its application is gone, and both go on when both are started.
+/// Row 9, with a CometBFT that others run: it stops when its application is gone, and both go on when both are started. It says
+/// that it wants to be restarted and stops its services, but the process may hang in that: then a supervisor has to kill it.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a network of real processes: cargo xtask test --all"]
-async fn cometbft_ends_when_its_application_is_gone() {
+async fn cometbft_stops_when_its_application_is_gone() {
     let mut cluster = create("apart");
     for node in 0..3 {
         cluster.start(node).unwrap();
@@ -82,8 +83,16 @@ async fn cometbft_ends_when_its_application_is_gone() {
     let mut net = Net::of(cluster).await;
     net.cluster.process(3).unwrap().signal("-KILL");
     net.cluster.ended(3).unwrap();
-    let status = net.cluster.ended(3).unwrap();
-    eprintln!("CometBFT without its application: {status}");
+    let log = net.cluster.process(3).unwrap().log.clone();
+    let said = |text: &str| std::fs::read_to_string(&log).unwrap().contains(text);
+    let begin = Instant::now();
+    while !said("Did the application crash? Please restart CometBFT") || !said("Stopping Node service") {
+        assert!(begin.elapsed() < GUARD, "CometBFT goes on without its application, see {}", log.display());
+        seconds(1).await;
+    }
+    seconds(5).await;
+    eprintln!("CometBFT without its application {}", if net.cluster.runs(3) { "hangs" } else { "has ended" });
+    net.cluster.kill(3).unwrap();
     start_apart(&mut net.cluster);
     net.check().await;
 }
