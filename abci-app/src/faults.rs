@@ -78,19 +78,3 @@ impl Crash {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn where_to_crash() {
-        let crash = |point| Ok(Crash { point, height: 7 });
-        assert_eq!("finalize:7".parse(), crash(CrashPoint::Finalize));
-        assert_eq!("before-write:7".parse(), crash(CrashPoint::Commit(FailPoint::BeforeWrite)));
-        assert_eq!("after-write:7".parse(), crash(CrashPoint::Commit(FailPoint::AfterWrite)));
-        for text in ["", "finalize", "finalize:", "finalize:x", "commit:7"] {
-            assert!(text.parse::<Crash>().is_err(), "{text}");
-        }
-    }
-}
