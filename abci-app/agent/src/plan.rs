@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use geodesic_challenge::Address;
+use geodesic_challenge::{Address, node_leaves};
 use geodesic_proto::geodesic::epochs::v1::Epoch as Window;
 
 /// Most openings in one message.
@@ -292,9 +292,15 @@ fn stage(view: &View, actions: &mut Vec<Action>) {
     if computing {
         actions.extend(view.nodes.iter().map(|n| Action::Generate { node_id: n.node_id, until: None }));
     }
-    let leaves = view.nodes.iter().map(|n| n.leaves.max(n.committed)).fold(0, u64::saturating_add);
-    let more: Vec<(u32, u64)> =
-        view.nodes.iter().filter(|n| n.leaves > n.committed).map(|n| (n.node_id, n.leaves)).collect();
+    let least = node_leaves(view.min_leaves);
+    let counted = view.nodes.iter().map(|n| n.leaves.max(n.committed)).filter(|leaves| *leaves >= least);
+    let leaves = counted.fold(0, u64::saturating_add);
+    let more: Vec<(u32, u64)> = view
+        .nodes
+        .iter()
+        .filter(|n| n.leaves > n.committed && n.leaves >= least)
+        .map(|n| (n.node_id, n.leaves))
+        .collect();
     let wanted = if computing { view.commits == 0 } else { view.commits < COMMITS_MAX };
     if wanted && leaves >= view.min_leaves && !more.is_empty() {
         actions.push(Action::Commit { nodes: more });

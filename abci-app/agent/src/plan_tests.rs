@@ -37,6 +37,12 @@ fn mining(height: u64, leaves: u64, committed: u64, commits: u32) -> View {
     View { nodes: vec![NodeView { node_id: 3, leaves, committed }], commits, ..at(height) }
 }
 
+/// Two nodes, four blocks before X.
+fn behind(leaves: u64, other: u64) -> View {
+    let node = |node_id, leaves| NodeView { node_id, leaves, committed: 0 };
+    View { nodes: vec![node(3, leaves), node(4, other)], ..at(13) }
+}
+
 fn generate(until: Option<u64>) -> Action {
     Action::Generate { node_id: 3, until }
 }
@@ -57,6 +63,13 @@ fn the_stage() {
         ("no early one was taken", mining(13, 900, 0, 0), vec![commit(900)]),
         ("a batch arrived late", mining(14, 950, 900, 2), vec![commit(950)]),
         ("nothing new", mining(14, 900, 900, 2), vec![]),
+        ("a node that is far behind is left out", behind(300, 63), vec![commit(300)]),
+        ("and does not count", behind(200, 63), vec![]),
+        (
+            "a second node with enough",
+            behind(200, 64),
+            vec![Action::Commit { nodes: vec![(3, 200), (4, 64)] }],
+        ),
         ("not enough to count", mining(13, 255, 0, 0), vec![]),
         ("the last block before X", mining(15, 900, 256, 1), vec![commit(900)]),
         ("too late", mining(16, 900, 256, 1), vec![]),

@@ -103,6 +103,12 @@ pub fn is_member(a_i: &Hash, prover: &Address, power: u64, total_power: u64, com
     u128::from(u) * total < share << 64
 }
 
+/// Leaves that a node must have to be committed to, where a participant needs `min_leaves`: 64 at most. The end of a shorter
+/// range could be put where a cheap guess says that no hit follows (`docs/hardness.md`).
+pub fn node_leaves(min_leaves: u64) -> u64 {
+    min_leaves.min(64)
+}
+
 /// Samples each member of a committee owes:
 /// `ceil(samples_per_prover / max(1, min(committee_size, validators - 1)))`.
 pub fn samples_per_member(samples_per_prover: u32, committee_size: u32, validators: u32) -> u32 {

@@ -22,7 +22,7 @@ pub use binomial::{BinomialError, Share, VERDICT_SAMPLES_MAX, fraud_threshold, i
 pub use cap::{CapError, P_MIN, VOCAB_MAX, VOCAB_MIN, cap_probability, r_target};
 pub use distance::{Distance, Leaf, RTarget, distance, distance_of, leaf_hash, logits_bytes, logits_hash};
 pub use draw::{
-    Located, NodeCounts, Position, Sample, is_member, judgment_hash, resolve, sample_positions,
+    Located, NodeCounts, Position, Sample, is_member, judgment_hash, node_leaves, resolve, sample_positions,
     samples_per_member, seen_tag,
 };
 pub use float::{FLOAT_BUILT_IN, FloatShape, FloatShapeParams, HIT_SAMPLES_MAX, is_bad, sample_hits};

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use geodesic_challenge::Commitment;
+use geodesic_challenge::{Commitment, node_leaves};
 use geodesic_core::{Ctx, Event};
 use geodesic_proto::geodesic::pow::v1 as pb;
 
 use crate::errors::Error;
 use crate::events::EventPocCommitted;
 use crate::keys::COMMITMENT;
-use crate::participants::{active_nodes, at_height, caller, running};
+use crate::participants::{active_nodes, at_height, caller, epoch_params, running};
 use crate::ports::Ports;
 use crate::types::{COMMITS_MAX, CommitPoc};
 
@@ -19,12 +19,16 @@ pub(crate) fn commit_poc(
     ports: &dyn Ports,
     m: &CommitPoc,
 ) -> Result<pb::MsgCommitPocResponse, Error> {
-    let (window, _) = running(ctx, ports, m.epoch)?;
+    let (window, epoch) = running(ctx, ports, m.epoch)?;
     at_height(ctx, "a commitment", window.start, window.draw)?;
     let caller = caller(ctx, &m.origin, m.epoch)?;
     let nodes = active_nodes(caller.registered()?, m.epoch)?;
     if let Some((id, _)) = m.nodes.iter().find(|(id, _)| nodes.binary_search(id).is_err()) {
         return Err(Error::UnknownNode(*id));
+    }
+    let need = node_leaves(epoch_params(&epoch)?.min_leaves);
+    if let Some((node_id, c)) = m.nodes.iter().find(|(_, c)| c.count < need) {
+        return Err(Error::FewLeaves { node_id: *node_id, count: c.count, need });
     }
     if !ports.is_validator(ctx, &caller.operator)? {
         return Err(Error::NotOperator(caller.text));

@@ -38,6 +38,10 @@ pub enum Error {
     UnknownNode(u32),
     #[error("node {node_id} committed {old_count} leaves and {old_hits} hits before, now {count} and {hits}")]
     NotMore { node_id: u32, old_count: u64, old_hits: u64, count: u64, hits: u64 },
+    #[error(
+        "node {node_id} has {count} leaves, a commitment needs {need}: compute more, or leave the node out"
+    )]
+    FewLeaves { node_id: u32, count: u64, need: u64 },
     #[error("already sent: {0}")]
     Duplicate(&'static str),
     #[error("{0} had no power at the draw")]
@@ -107,6 +111,7 @@ impl AbciError for Error {
             Self::DepositInPlace => 28,
             Self::NoCommitment(_) => 29,
             Self::NoAccusations => 30,
+            Self::FewLeaves { .. } => 31,
         }
     }
 

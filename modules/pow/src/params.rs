@@ -105,6 +105,14 @@ impl Params {
                 return bad(format!("{name} is {value}, allowed are 1 to {max}"));
             }
         }
+        // The first sample of a member is a hit, the second a leaf of any kind: without that, losers need not be computed.
+        let members = self.committee_size.saturating_mul(2);
+        if self.tolerance.is_none() && self.samples_per_prover < members {
+            let (samples, size) = (self.samples_per_prover, self.committee_size);
+            return bad(format!(
+                "samples_per_prover is {samples}, at least {members} are needed: two for each of committee_size {size}"
+            ));
+        }
         if self.min_leaves == 0 {
             return bad("min_leaves is 0, at least 1 is needed".to_owned());
         }
@@ -223,6 +231,8 @@ mod tests {
             ("a committee too large", Params { committee_size: 257, ..d.clone() }, false),
             ("no samples", Params { samples_per_prover: 0, ..d.clone() }, false),
             ("too many samples", Params { samples_per_prover: 257, ..d.clone() }, false),
+            ("two samples for each member", Params { samples_per_prover: 32, ..d.clone() }, true),
+            ("hits alone", Params { samples_per_prover: 31, ..d.clone() }, false),
             ("no leaves", Params { min_leaves: 0, ..d.clone() }, false),
             ("all collateral", Params { slash_fraction_fraud: dec("1"), ..d.clone() }, true),
             (

@@ -87,6 +87,11 @@ fn commitments_are_bound_to_epoch_window_and_growth() {
         ("more hits than leaves", with(&|m| m.nodes[0].hits = 301), 3),
         ("a short root", with(&|m| m.nodes[0].root = vec![0; 31]), 3),
         ("no nodes", with(&|m| m.nodes.clear()), 3),
+        (
+            "a range so short that its end could be chosen",
+            with(&|m| (m.nodes[0].count, m.nodes[0].hits) = (63, 0)),
+            31,
+        ),
     ] {
         assert_eq!(code(w.send(&msg)), ("pow", want), "{name}");
     }
