@@ -10,9 +10,9 @@ use geodesic_mlnode::engine::{Challenge, Engine, NonceId};
 use geodesic_mlnode::{CpuEngine, Kernel, pow2};
 use serde_json::{Value, json};
 
-use crate::plot::{Curve, plot};
-use crate::tools::{Bar, Output, built_in, kernels};
-use crate::{Compute, KernelChoice, say};
+use super::plot::{Curve, plot};
+use super::tools::{Bar, Output, built_in, kernels};
+use super::{Compute, KernelChoice, say};
 
 pub(crate) const EXAMPLES: &str = "Examples:
   mlnode bench
