@@ -77,13 +77,19 @@ impl Figure {
     }
 }
 
-/// Nonces a second of time, and a second of one core's time, which others on the machine do not take away. The latter
-/// is the former where the system does not tell.
+/// A turn: nonces, and seconds of time and of cores' time, which others on the machine do not take away. The latter are
+/// the former where the system does not tell.
 #[derive(Clone, Copy)]
-struct Rate {
-    wall: f64,
-    core: f64,
+struct Turn {
+    nonces: f64,
+    wall_s: f64,
+    core_s: f64,
 }
+
+/// Cores' time of a turn at least, unless the machine is so busy that this takes [`PATIENCE`] turns: it is told in
+/// hundredths of a second.
+const CORE_S_MIN: f64 = 0.25;
+const PATIENCE: u32 = 6;
 
 /// Something that computes nonces, and what it reached in each round.
 struct Runner {
@@ -96,7 +102,7 @@ struct Runner {
     memory: Option<u64>,
     /// Computes `batch` nonces from this one on.
     score: Box<dyn FnMut(u64) -> anyhow::Result<()>>,
-    rates: Vec<Rate>,
+    turns: Vec<Turn>,
 }
 
 impl Runner {
@@ -121,7 +127,7 @@ impl Runner {
             batch,
             memory: None,
             score: Box::new(score),
-            rates: Vec::new(),
+            turns: Vec::new(),
         })
     }
 
@@ -165,35 +171,40 @@ impl Runner {
             batch,
             memory: None,
             score: Box::new(score),
-            rates: Vec::new(),
+            turns: Vec::new(),
         })
     }
 
-    /// Speed in whole batches within `time`, at least one batch.
-    fn rate(&mut self, time: Duration) -> anyhow::Result<Rate> {
+    /// Whole batches within `time`, at least one.
+    fn turn(&mut self, time: Duration) -> anyhow::Result<Turn> {
         let (start, before, mut nonces) = (Instant::now(), core_seconds(), 0);
-        while nonces == 0 || start.elapsed() < time {
+        let used = || before.zip(core_seconds()).map(|(before, after)| after - before);
+        let is_short = || used().is_some_and(|used| used < CORE_S_MIN) && start.elapsed() < PATIENCE * time;
+        while nonces == 0 || start.elapsed() < time || is_short() {
             (self.score)(nonces)?;
             nonces += self.batch;
         }
-        let wall = nonces as f64 / start.elapsed().as_secs_f64();
-        let used =
-            before.zip(core_seconds()).map(|(before, after)| after - before).filter(|used| *used > 0.0);
-        Ok(Rate { wall, core: used.map_or(wall, |used| nonces as f64 / used) })
+        let wall_s = start.elapsed().as_secs_f64();
+        let core_s = used().filter(|used| *used > 0.0).unwrap_or(wall_s);
+        Ok(Turn { nonces: nonces as f64, wall_s, core_s })
     }
 
+    /// Nonces a second, the median of the turns.
     fn wall(&self) -> f64 {
-        median(&self.rates.iter().map(|rate| rate.wall).collect::<Vec<_>>())
+        median(&self.turns.iter().map(|turn| turn.nonces / turn.wall_s).collect::<Vec<_>>())
     }
 
+    /// Nonces a second of a core's time in all turns.
     fn core(&self) -> f64 {
-        median(&self.rates.iter().map(|rate| rate.core).collect::<Vec<_>>())
+        let sum = |of: fn(&Turn) -> f64| self.turns.iter().map(of).sum::<f64>();
+        sum(|turn| turn.nonces) / sum(|turn| turn.core_s)
     }
 
-    /// Medians of turns that followed each other, so that what else runs on the machine weighs on both.
-    fn over(&self, other: &Self, rate: impl Fn(&Rate) -> f64) -> f64 {
-        let pairs = self.rates.iter().zip(&other.rates);
-        median(&pairs.map(|(of, to)| rate(of) / rate(to)).collect::<Vec<_>>())
+    /// How much faster than `other`: the median of turns that followed each other, so that what else runs on the machine
+    /// weighs on both.
+    fn over(&self, other: &Self) -> f64 {
+        let rate = |turn: &Turn| turn.nonces / turn.wall_s;
+        median(&self.turns.iter().zip(&other.turns).map(|(of, to)| rate(of) / rate(to)).collect::<Vec<_>>())
     }
 }
 
@@ -233,13 +244,14 @@ impl Bench {
     pub(crate) fn run(&self, output: Output) -> anyhow::Result<()> {
         let challenge = Challenge { shape: built_in(&self.shape)?, epoch_key: [0; 32] };
         let mut bar = Bar::new();
-        let figures = self.figures(&challenge, &mut bar)?;
+        let kernels = kernels(self.kernel, &self.compute);
+        let figures = self.figures(&challenge, &kernels, &mut bar)?;
         let list = Value::Array(figures.iter().map(Figure::json).collect());
         if let Some(path) = &self.json {
             std::fs::write(path, format!("{list:#}\n")).with_context(|| path.display().to_string())?;
         }
         if let Some(path) = &self.plot {
-            let curves = self.curves(&challenge, &mut bar)?;
+            let curves = self.curves(&challenge, &kernels, &mut bar)?;
             let title = format!("{}: nonces per second against the batch", self.shape);
             std::fs::write(path, plot(&title, &curves)).with_context(|| path.display().to_string())?;
         }
@@ -250,8 +262,7 @@ impl Bench {
     }
 
     /// One engine a kernel and thread count, and the float network; or one a device.
-    fn runners(&self, challenge: &Challenge) -> anyhow::Result<Vec<Runner>> {
-        let kernels = self.kernels();
+    fn runners(&self, challenge: &Challenge, kernels: &[Kernel]) -> anyhow::Result<Vec<Runner>> {
         if kernels.is_empty() {
             let devices = self.compute.engines()?.into_iter().enumerate();
             return devices.map(|(i, d)| Runner::exact(format!("device{i}"), d, *challenge, None)).collect();
@@ -260,7 +271,7 @@ impl Bench {
         counts.dedup();
         let mut runners = Vec::new();
         for threads in counts {
-            for kernel in &kernels {
+            for kernel in kernels {
                 runners.push(Runner::cpu(&self.compute, (*kernel, threads), *challenge)?);
             }
             let memory = self.compute.limits().host_memory();
@@ -269,21 +280,22 @@ impl Bench {
         Ok(runners)
     }
 
-    fn kernels(&self) -> Vec<Kernel> {
-        kernels(self.kernel, &self.compute)
-    }
-
-    fn figures(&self, challenge: &Challenge, bar: &mut Bar) -> anyhow::Result<Vec<Figure>> {
-        let mut runners = self.runners(challenge)?;
-        let turn = Duration::from_secs(self.seconds.into()) / (ROUNDS * runners.len() as u64) as u32;
+    fn figures(
+        &self,
+        challenge: &Challenge,
+        kernels: &[Kernel],
+        bar: &mut Bar,
+    ) -> anyhow::Result<Vec<Figure>> {
+        let mut runners = self.runners(challenge, kernels)?;
+        let time = Duration::from_secs(self.seconds.into()) / (ROUNDS * runners.len() as u64) as u32;
         let mut peaks: Vec<(Kernel, f64)> = Vec::new();
         for round in 0..ROUNDS {
             bar.show("rounds", round, ROUNDS);
             for runner in &mut runners {
-                let rate = runner.rate(turn)?;
-                runner.rates.push(rate);
+                let turn = runner.turn(time)?;
+                runner.turns.push(turn);
             }
-            for kernel in self.kernels() {
+            for kernel in kernels.iter().copied() {
                 let peak = kernel.peak(Duration::from_millis(20));
                 peaks.extend(peak.map(|peak| (kernel, peak)));
             }
@@ -292,7 +304,7 @@ impl Bench {
         let mut figures = Vec::new();
         self.rates(&runners, &mut figures);
         self.peaks(challenge, &runners, &peaks, &mut figures);
-        for kernel in self.kernels() {
+        for kernel in kernels.iter().copied() {
             figures.push(Figure {
                 name: format!("{}.{}.weights", self.shape, kernel.name()),
                 value: weights_per_s(kernel, challenge, self.compute.limits().host_memory())?,
@@ -319,27 +331,21 @@ impl Bench {
         let find = |name: &str, threads| runners.iter().find(|r| r.name == name && r.threads == threads);
         for (kernel, target) in TARGETS {
             if let (Some(of), Some(to)) = (find(kernel.name(), 1), find(Kernel::F32.name(), 1)) {
-                push(
-                    format!("{}.over.f32", of.name),
-                    of.over(to, |rate| rate.core),
-                    "x",
-                    Some(target),
-                    "higher",
-                );
+                push(format!("{}.over.f32", of.name), of.core() / to.core(), "x", Some(target), "higher");
             }
         }
         for runner in runners {
             if let (Some(_), Some(float)) = (runner.kernel, find(FLOAT, runner.threads)) {
                 let name = format!("{}.over.{FLOAT}.{}t", runner.name, runner.threads);
-                push(name, runner.over(float, |rate| rate.core), "x", Some(OVER_FLOAT), "higher");
+                push(name, runner.core() / float.core(), "x", Some(OVER_FLOAT), "higher");
             }
         }
         for many in runners.iter().filter(|runner| runner.threads > 1) {
             if let Some(one) = find(&many.name, 1) {
                 let (threads, target) = (many.threads as f64, Some(SCALING * many.threads as f64));
                 let name = format!("{}.{threads}t.over.1t", many.name);
-                push(name.clone(), many.over(one, |rate| rate.wall), "x", target, "higher");
-                let by_core = threads * many.over(one, |rate| rate.core);
+                push(name.clone(), many.over(one), "x", target, "higher");
+                let by_core = threads * many.core() / one.core();
                 push(name + ".core", by_core, "x, if every thread had a core", target, "higher");
             }
         }
@@ -369,21 +375,21 @@ impl Bench {
         }
     }
 
-    fn curves(&self, challenge: &Challenge, bar: &mut Bar) -> anyhow::Result<Vec<Curve>> {
+    fn curves(&self, challenge: &Challenge, kernels: &[Kernel], bar: &mut Bar) -> anyhow::Result<Vec<Curve>> {
         let threads = self.compute.threads();
-        let kernels = self.kernels();
         ensure!(!kernels.is_empty(), "--plot draws the processor's kernels: give --device cpu");
         let steps = (kernels.len() * BATCHES.len()) as u64;
         let turn = Duration::from_secs(self.seconds.into()) / steps as u32;
         let (mut curves, mut step) = (Vec::new(), 0);
-        for kernel in kernels {
+        for kernel in kernels.iter().copied() {
             let mut curve = Curve { name: format!("{kernel}, {threads} threads"), points: Vec::new() };
             for batch in BATCHES {
                 bar.show("batches", step, steps);
                 let limits = Limits { threads, batch: Some(batch as usize), ..self.compute.limits() };
                 let engine = Box::new(limits.cpu().with_kernel(kernel)?);
                 let mut runner = Runner::exact(curve.name.clone(), engine, *challenge, Some(batch))?;
-                curve.points.push((batch, runner.rate(turn)?.wall));
+                let turn = runner.turn(turn)?;
+                curve.points.push((batch, turn.nonces / turn.wall_s));
                 step += 1;
             }
             curves.push(curve);

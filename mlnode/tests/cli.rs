@@ -260,7 +260,7 @@ fn vectors_that_are_written_hold() {
         assert_ne!(other.stdout, written.stdout, "another seed gives other vectors");
     }
     let unknown = output(&["vectors", "--profile", "pow2-f16", "--shape", "micro"]);
-    assert!(text(&unknown.stderr).contains("shape is micro, expected tiny, small, 3b"), "{unknown:?}");
+    assert!(text(&unknown.stderr).contains("shape is micro, expected tiny, local, small, 3b"), "{unknown:?}");
     let large = output(&["vectors", "--shape", "gpu-18b", "--max-memory-mib", "64"]);
     assert!(text(&large.stderr).contains("at most 67108864 may be used"), "{large:?}");
 }
