@@ -87,12 +87,8 @@ fn arrows_between_crates() {
 
 #[test]
 fn heavy_crates_have_one_home() {
-    for (name, home) in [
-        ("rocksdb", "abci-app/store"),
-        ("tendermint-abci", "abci-app"),
-        ("candle-core", "mlnode"),
-        ("cudarc", "mlnode"),
-    ] {
+    for (name, home) in [("rocksdb", "abci-app/store"), ("tendermint-abci", "abci-app"), ("cudarc", "mlnode")]
+    {
         let mut manifests = Vec::new();
         files(&root(), "Cargo.toml", &mut manifests);
         for manifest in manifests {
