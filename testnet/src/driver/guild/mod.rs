@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use geodesic_challenge::{
-    Distance, Leaf, MerkleSum, Path, Position, RTarget, Sample, Scored, leaf_hash, sample_hits,
+    Distance, Leaf, MerkleSum, Path, Position, RTarget, Sample, Scored, leaf_hash, node_leaves, sample_hits,
     sample_positions,
 };
 use geodesic_client::address::Kind;
@@ -357,11 +357,13 @@ impl Guild {
         Ok(())
     }
 
-    /// Commits to the first part of the leaves: all divided by `part`.
+    /// Commits to the first part of the leaves: all divided by `part`, but no fewer than the chain takes, if there are so many.
     fn commit(&mut self, net: &mut Net, now: &Now, i: usize, part: u64) -> Result<()> {
         let (sender, participant) = self.origin(i)?;
         let Some(work) = &self.worker(i)?.work else { return Ok(()) };
-        let count = work.tree.len() / part;
+        let all = work.tree.len();
+        let need = node_leaves(now.record.params.as_ref().context("parameters")?.min_leaves);
+        let count = (all / part).max(need.min(all));
         if count == 0 {
             return Ok(());
         }
